@@ -1,0 +1,161 @@
+# One hand-written, non-recursive Makefile. configure writes config.mk; objects go to build/.
+#
+#   build/rel/   what is installed          build/asan/  the same under ASan and UBSan, for the tests
+#   build/fuzz/  the libFuzzer targets
+#
+# A file is built because of the folder it lies in: a new source needs no new line here.
+
+.DEFAULT_GOAL := all
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.PHONY: all check check-unit check-vectors check-integration check-interop check-fuzz fuzz \
+	demo bench lint lint-arrows lint-man format format-check install uninstall dist clean
+
+# What the user's two commands need is installed by them; plain `make` installs nothing.
+NEEDS_DEPS := $(filter demo check check-% bench lint,$(MAKECMDGOALS))
+config.mk: configure.ac config.mk.in tools/install-deps
+	$(if $(NEEDS_DEPS),tools/install-deps)
+	autoconf -I /usr/share/aclocal && autoheader -I /usr/share/aclocal && ./configure -q
+-include config.mk
+
+ROOMS   := core base store mesh net enroll control
+SRC     := $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c)) build/sql.c
+FW      := $(wildcard firmware/core/*.c) $(wildcard firmware/port/host/*.c)
+CLI     := $(wildcard src/cli/*.c)
+AGENT   := $(wildcard src/enrollee/*.c)
+DAEMON  := $(wildcard src/daemon/*.c)
+FAKE    := $(wildcard tests/fakebluez/*.c)
+UNITS   := $(wildcard tests/unit/*/test_*.c)
+VECTORS_SRC := $(wildcard tests/vectors/test_*.c)
+FUZZERS := $(wildcard tests/fuzz/fuzz_*.c)
+BENCHES := $(wildcard tests/bench/*.c)
+SUPPORT := $(wildcard tests/support/*.c)
+VECTORS ?= tests/vectors
+FUZZ_SECONDS ?= 60
+
+CSTD    := -std=c11 -D_GNU_SOURCE
+WARN    := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wswitch-enum -Wvla -Wformat=2 $(WERROR)
+INC     := -I. -Iinclude -Isrc
+HARDEN  := -fstack-protector-strong -fstack-clash-protection -fPIE
+SAN     := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+COMMON  := $(CSTD) $(WARN) $(INC) $(HARDEN) $(LIB_CFLAGS) -MMD -MP -g
+FLAGS_rel  := $(COMMON) -O2 -D_FORTIFY_SOURCE=2 $(if $(filter yes,$(SANITIZE)),$(SAN))
+FLAGS_asan := $(COMMON) -O1 $(SAN)
+FLAGS_fuzz := $(COMMON) -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DENR_FUZZ
+LDFLAGS_rel  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(filter yes,$(SANITIZE)),$(SAN))
+LDFLAGS_asan := -pie $(SAN)
+LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
+LIBS    := $(EVENT_LIBS) $(DBUS_LIBS) $(CRYPTO_LIBS) $(SQLITE_LIBS) $(JANSSON_LIBS) $(COAP_LIBS)
+
+objs = $(patsubst %.c,build/$(1)/%.o,$(patsubst build/%,gen/%,$(2)))
+PROGRAMS := $(if $(DAEMON),enrolld) $(if $(CLI),enrollctl) $(if $(AGENT),enrollee) $(if $(FAKE),fakebluez)
+INSTALLED := $(filter-out fakebluez,$(PROGRAMS))
+
+all: $(PROGRAMS:%=build/rel/%) $(if $(filter yes,$(FUZZ)),fuzz)
+
+# --- how things are made -------------------------------------------------------------------
+
+# One short line a file; the whole commands with V=1.
+say := $(if $(V),,@echo "  )
+end := $(if $(V),," && )
+
+build/sql.c: tools/embed-sql $(wildcard sql/*.sql)
+	@mkdir -p build
+	@tools/embed-sql $(wildcard sql/*.sql) >$@
+
+define variant
+build/$(1)/gen/%.o: build/%.c config.mk
+	@mkdir -p $$(@D)
+	$$(say)CC   $$<$$(end)$(if $(filter fuzz,$(1)),$$(CLANG),$$(CC)) $$(FLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
+build/$(1)/tests/%.o: tests/%.c config.mk
+	@mkdir -p $$(@D)
+	$$(say)CC   $$<$$(end)$(if $(filter fuzz,$(1)),$$(CLANG),$$(CC)) $$(FLAGS_$(1)) $$(CHECK_CFLAGS) -Itests $$(CFLAGS) -c -o $$@ $$<
+build/$(1)/%.o: %.c config.mk
+	@mkdir -p $$(@D)
+	$$(say)CC   $$<$$(end)$(if $(filter fuzz,$(1)),$$(CLANG),$$(CC)) $$(FLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
+
+build/$(1)/libenr.a: $$(call objs,$(1),$$(SRC))
+	@rm -f $$@
+	@$$(AR) rcs $$@ $$^
+build/$(1)/libnode.a: $$(call objs,$(1),$$(FW))
+	@rm -f $$@
+	@$$(AR) rcs $$@ $$^
+build/$(1)/enrolld: $$(call objs,$(1),$$(DAEMON)) build/$(1)/libenr.a
+	$$(say)LD $$@$$(end)$$(CC) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(LIBS)
+build/$(1)/enrollctl: $$(call objs,$(1),$$(CLI)) build/$(1)/libenr.a
+	$$(say)LD $$@$$(end)$$(CC) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(JANSSON_LIBS) $$(QR_LIBS) $$(CRYPTO_LIBS)
+build/$(1)/enrollee: $$(call objs,$(1),$$(AGENT)) build/$(1)/libenr.a
+	$$(say)LD $$@$$(end)$$(CC) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(COAP_LIBS) $$(CRYPTO_LIBS)
+build/$(1)/fakebluez: $$(call objs,$(1),$$(FAKE)) build/$(1)/libnode.a build/$(1)/libenr.a
+	$$(say)LD $$@$$(end)$$(CC) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(EVENT_LIBS) $$(DBUS_LIBS) $$(CRYPTO_LIBS)
+build/$(1)/tests/%: build/$(1)/tests/%.o $$(call objs,$(1),$$(SUPPORT)) build/$(1)/libnode.a build/$(1)/libenr.a
+	$$(say)LD $$@$$(end)$(if $(filter fuzz,$(1)),$$(CLANG),$$(CC)) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(LIBS) $(if $(filter fuzz,$(1)),,$$(CHECK_LIBS))
+endef
+$(foreach v,rel asan fuzz,$(eval $(call variant,$(v))))
+.SECONDARY:
+
+# Objects that define the version or paths of installation are few: they get them by name.
+build/rel/src/daemon/%.o build/asan/src/daemon/%.o build/rel/src/cli/%.o build/asan/src/cli/%.o \
+build/rel/src/enrollee/%.o build/asan/src/enrollee/%.o: CFLAGS += -DVERSION='"$(VERSION)"'
+
+-include $(shell find build -name '*.d' 2>/dev/null)
+
+# --- tests ---------------------------------------------------------------------------------
+
+UNIT_BIN    := $(UNITS:%.c=build/asan/%)
+VECTOR_BIN  := $(VECTORS_SRC:%.c=build/asan/%)
+FUZZ_BIN    := $(FUZZERS:%.c=build/fuzz/%)
+REPLAY      := $(FUZZERS:%.c=build/asan/%-replay)
+
+check: lint check-unit check-vectors check-fuzz check-integration check-interop
+	@tools/check-summary
+
+check-unit: $(UNIT_BIN)
+	@tools/run-tests unit $(UNIT_BIN)
+
+check-vectors: $(VECTOR_BIN)
+	@VECTORS=$(VECTORS) tools/run-tests vectors $(VECTOR_BIN)
+
+# The corpora are replayed by the sanitized build with a plain main(); finding new input is `make fuzz`.
+build/asan/tests/fuzz/%-replay: build/asan/tests/fuzz/%.o build/asan/tests/fuzz/replay.o build/asan/libnode.a build/asan/libenr.a
+	$(say)LD $@$(end)$(CC) $(LDFLAGS_asan) -o $@ $^ $(LIBS)
+check-fuzz: $(REPLAY)
+	@tools/run-tests fuzz $(REPLAY)
+fuzz: $(FUZZ_BIN)
+	@for f in $(FUZZ_BIN); do n=$${f##*/fuzz_}; mkdir -p build/corpus/$$n; \
+	echo "== $$n"; $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 build/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+
+check-integration: all $(PROGRAMS:%=build/asan/%)
+	@tools/run-tests integration $(wildcard tests/integration/test_*.py)
+check-interop: all
+	@tools/run-tests interop $(wildcard tests/interop/test_*.py)
+
+demo: all
+	@tests/demo/demo $(FAULT)
+bench: all $(BENCHES:%.c=build/rel/%)
+	@tests/bench/run
+
+# --- lint ----------------------------------------------------------------------------------
+
+CODE := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+lint: lint-arrows lint-man format-check
+lint-arrows:
+	@tools/lint-arrows
+lint-man:
+	@$(if $(wildcard man/*.[1-8]),$(MANDOC) -Tlint -Wwarning $(wildcard man/*.[1-8]),:)
+format:
+	$(CLANG_FORMAT) -i $(CODE)
+format-check:
+	@$(if $(CODE),$(CLANG_FORMAT) --dry-run --Werror $(CODE),:)
+
+# --- install -------------------------------------------------------------------------------
+
+install: all
+	tools/install-files install "$(DESTDIR)" "$(prefix)" "$(sbindir)" "$(bindir)" "$(mandir)" "$(datadir)" "$(sysconfdir)"
+uninstall:
+	tools/install-files uninstall "$(DESTDIR)" "$(prefix)" "$(sbindir)" "$(bindir)" "$(mandir)" "$(datadir)" "$(sysconfdir)"
+dist:
+	git archive --prefix=enrolld-$(VERSION)/ -o enrolld-$(VERSION).tar.gz HEAD
+clean:
+	rm -rf build config.mk config.h config.h.in config.log config.status configure autom4te.cache
