@@ -53,7 +53,6 @@ static const struct row rows[] = {
 	{"mesh", "adapter", TEXT, AT(adapter), "", 0, 0, NULL},
 	{"mesh", "link_socket", TEXT, AT(link_socket), "", 0, 0, NULL},
 	{"mesh", "node_lifetime", DURATION, AT(node_lifetime_s), "24h", 60, 90 * DAY_S, NULL},
-	{"mesh", "simulation_speed", NUMBER, AT(mesh_speed), "1", 1, 20, NULL},
 	{"log", "level", WORD, AT(log_level), "info", 0, 0, level_words},
 };
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))

@@ -42,7 +42,6 @@ struct conf {
 	char adapter[CONF_TEXT_MAX]; /* "hci0"; empty: the first that is powered */
 	char link_socket[CONF_TEXT_MAX];
 	uint32_t node_lifetime_s; /* how long a node is looked for */
-	uint32_t mesh_speed; /* simulation only: the radio's clock runs this many times faster */
 
 	uint32_t log_level; /* enum log_level */
 };
