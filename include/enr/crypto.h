@@ -1,7 +1,7 @@
 /*
  * What the pure core needs of a crypto library, as tables of functions: OpenSSL and libsodium on
- * Linux (base/crypto.h), the chip's AES block on a node. All functions are re-entrant and keep no
- * secret of their arguments. A failed call leaves its output wiped.
+ * Linux (base/crypto_openssl.h), the chip's AES block on a node. All functions are re-entrant and
+ * keep no secret of their arguments. A failed call leaves its output wiped.
  */
 #ifndef ENR_CRYPTO_H
 #define ENR_CRYPTO_H
