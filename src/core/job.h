@@ -1,0 +1,193 @@
+/*
+ * One node's enrollment (or removal) as a state machine: an event and a time go in, the changed job
+ * and what to do next come out. Pure: it knows no socket, no store and no clock. Silence is the
+ * normal case (mesh-protocol §4.6): every attempt has a deadline, and every retry sends the same
+ * bytes, which are made of fields that never change after the job was stored.
+ *
+ *   pending -> located -> sent -> saved -> joined        removing -> removed | unconfirmed
+ *      any of the first three -> waiting(reason, next try) -> ...  -> failed(reason) | expired |
+ * cancelled
+ */
+#ifndef CORE_JOB_H
+#define CORE_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "enr/err.h"
+
+enum job_state {
+	JOB_PENDING,     /* nobody has seen the node yet */
+	JOB_LOCATED,     /* heard by our own radio or by a member of the network */
+	JOB_SENT,        /* a request has left; the node may have its keys already */
+	JOB_SAVED,       /* the node's own OK; it reboots and joins */
+	JOB_JOINED,      /* proven by its device info under its new id */
+	JOB_WAITING,     /* tried in vain; next try at next_try_ms, see reason */
+	JOB_REMOVING,    /* its enrollment is to be taken away */
+	JOB_REMOVED,     /* the node confirmed that */
+	JOB_UNCONFIRMED, /* removed from our books; the node never answered */
+	JOB_FAILED,      /* given up, see reason */
+	JOB_EXPIRED,
+	JOB_CANCELLED,
+	JOB_STATE_COUNT
+};
+
+/* Why a job waits or failed. Kept in the store by name. */
+enum job_reason {
+	JOB_REASON_NONE,
+	JOB_REASON_NOT_SEEN,          /* no one sees the node */
+	JOB_REASON_NO_ANSWER,         /* requests went out, silence came back */
+	JOB_REASON_NO_LINK,           /* the connection to it could not be made */
+	JOB_REASON_LINK_LOST,         /* the connection broke before the answer */
+	JOB_REASON_KEY_REFUSED,       /* it broke the handshake off; may be chance */
+	JOB_REASON_KEY_WRONG,         /* it did so three times in a row */
+	JOB_REASON_SILENT,            /* seen, asked often, never answered */
+	JOB_REASON_BUSY,              /* 0x01 */
+	JOB_REASON_STORAGE,           /* 0x02 0x03 0x05 0x06 */
+	JOB_REASON_LOCKED,            /* 0x04 */
+	JOB_REASON_OTHER_ENROLLMENT,  /* 0x10 */
+	JOB_REASON_PREENROLLMENT,     /* 0x11 */
+	JOB_REASON_SIG_CONFIGURATION, /* 0x12 */
+	JOB_REASON_NODE_ID,           /* 0x13 */
+	JOB_REASON_UNKNOWN_CODE,      /* any other */
+	JOB_REASON_NOT_JOINED,        /* saved, but not met in the mesh yet */
+	JOB_REASON_NEVER_JOINED,      /* the same at the end of its lifetime */
+	JOB_REASON_ID_TAKEN,          /* another device answers under its node id */
+	JOB_REASON_NO_GATEWAY,        /* no gateway node attached and not in our own range */
+	JOB_REASON_COUNT
+};
+
+enum job_method { JOB_METHOD_NONE, JOB_METHOD_DIRECT, JOB_METHOD_DIRECTED, JOB_METHOD_BROADCAST };
+
+#define JOB_TIMEOUT_S_MIN 3 /* mesh-protocol §4.6: less never connects */
+#define JOB_TIMEOUT_S_MAX 127
+#define JOB_TIMEOUT_S_DEFAULT 10
+#define JOB_HELPERS_MAX 4
+#define JOB_HELPER_NONE 0
+#define JOB_REFUSED_MAX 3    /* handshakes broken off in a row */
+#define JOB_SILENT_MAX 6     /* unanswered requests over the mesh while the node is seen */
+#define JOB_CODE_RETRY_MAX 3 /* answers 0x01, 0x04, 0x11 in a row */
+#define JOB_REMOVE_TRIES_MAX 5
+#define JOB_VERIFY_MS 6000     /* how long a question for the device info is waited for */
+#define JOB_DIRECT_MS 45000    /* connect, handshake and at least 20 s for the answer (§13.1) */
+#define JOB_SIGHTING_MS 600000 /* how long it counts that a helper saw the node */
+#define JOB_EAR_MS 15000       /* the same for our own radio: it advertises every 0.1 to 1 s */
+
+/* A member of the network that has seen the node. */
+struct job_helper {
+	uint16_t id;   /* JOB_HELPER_NONE: free entry */
+	uint8_t fails; /* attempts through it that stayed silent */
+	uint64_t seen_ms;
+};
+
+/* All times on one axis: milliseconds of service time. */
+struct job {
+	/* Fixed when the job was made. */
+	int64_t row;
+	uint32_t serial;
+	uint16_t node_id;
+	uint8_t handle; /* never 0 */
+	uint8_t timeout_s;
+	uint64_t expires_ms;
+
+	/* Stored at each transition. */
+	enum job_state state;
+	enum job_reason reason;
+	enum job_method method; /* of the last attempt */
+	uint16_t helper;        /* of the last directed attempt */
+	uint16_t attempts;      /* requests that have left, ever */
+	uint8_t silent;         /* of them without answer while the node was seen, in a row */
+	uint8_t refused;        /* handshakes broken off, in a row */
+	uint8_t code;           /* last result code */
+	uint8_t codes;          /* answers with a code worth a retry, in a row */
+	uint16_t tries;         /* in the present state, for the back-off */
+	uint64_t next_try_ms;
+
+	/* Session truth; zero after a restart. */
+	bool in_flight; /* an attempt runs until deadline_ms */
+	uint64_t deadline_ms;
+	uint64_t surveyed_ms; /* last asked for by REQUEST_PROPOSALS */
+	uint64_t ear_ms;      /* last heard by our own radio, 0 never */
+	int8_t ear_rssi;
+	struct job_helper helpers[JOB_HELPERS_MAX];
+};
+
+enum job_event_type {
+	JOB_EVENT_HEARD,     /* by our own radio: rssi */
+	JOB_EVENT_SIGHTED,   /* by a member: helper */
+	JOB_EVENT_PICKED,    /* the schedule chose it: method, helper */
+	JOB_EVENT_CONNECTED, /* direct: handshake done */
+	JOB_EVENT_REFUSED,   /* direct: the node broke the handshake off */
+	JOB_EVENT_NO_LINK,   /* direct: no connection */
+	JOB_EVENT_LINK_LOST, /* direct: broke after the handshake */
+	JOB_EVENT_ANSWER, /* ENROLLMENT_RESPONSE or, when removing, REMOVE_ENROLLMENT_RESPONSE: code
+			   */
+	JOB_EVENT_INFO,   /* device info under its node id: serial */
+	JOB_EVENT_TIMER,  /* deadline_ms or expires_ms has passed */
+	JOB_EVENT_CANCEL,
+	JOB_EVENT_REMOVE,
+	JOB_EVENT_COUNT
+};
+
+struct job_event {
+	enum job_event_type type;
+	enum job_method method;
+	uint16_t helper;
+	int8_t rssi;
+	uint8_t code;
+	uint32_t serial;
+};
+
+enum job_do {
+	JOB_DO_NOTHING,
+	JOB_DO_CONNECT, /* to the node, with its node key */
+	JOB_DO_SEND,    /* the request: on the direct connection, or by method and helper */
+	JOB_DO_VERIFY,  /* ask node_id for its device info */
+	JOB_DO_CLOSE,   /* the direct connection, if there is one */
+};
+
+/* store: the job's stored fields changed; write them before doing what `what` says. */
+struct job_action {
+	enum job_do what;
+	bool store;
+};
+
+/* Changes *job. An event that means nothing in the present state changes nothing. */
+struct job_action job_step(struct job *job, const struct job_event *event, uint64_t now_ms);
+
+/* After a restart: what was in flight is due at once (the same bytes again). */
+void job_restore(struct job *job, uint64_t now_ms);
+
+/* joined, removed, unconfirmed, failed, expired, cancelled: nothing more will be done. */
+bool job_is_over(enum job_state state);
+
+/* Waits for its next attempt and may be picked at now_ms. */
+bool job_is_due(const struct job *job, uint64_t now_ms);
+
+/* Was it heard by our own radio within JOB_EAR_MS? */
+bool job_in_range(const struct job *job, uint64_t now_ms);
+
+/* The helper to ask next: fewest failures, then seen last; NULL when none is known. skip(ctx, id)
+ * may be NULL. */
+const struct job_helper *job_best_helper(
+	const struct job *job, uint64_t now_ms, bool (*skip)(void *ctx, uint16_t id), void *ctx);
+
+/* How long an over-mesh attempt is waited for: timeoutSec, 4 s more for the hand-over (§4.6 step
+ * 9), and 1 s. */
+uint64_t job_mesh_ms(const struct job *job);
+
+/* Lower-case names as the store and the control protocol have them; NULL if out of range. */
+const char *job_state_name(enum job_state state);
+const char *job_reason_name(enum job_reason reason);
+const char *job_method_name(enum job_method method);
+ENR_MUST_CHECK enum err job_state_parse(const char *name, enum job_state *out);
+ENR_MUST_CHECK enum err job_reason_parse(const char *name, enum job_reason *out);
+ENR_MUST_CHECK enum err job_method_parse(const char *name, enum job_method *out);
+
+/* One English line for people: what happened and what to do next. Empty for JOB_REASON_NONE. */
+const char *job_reason_text(enum job_reason reason);
+/* The same for a result code 0x00..0xFF of the EnrollmentModule (mesh-protocol §4.3). */
+const char *job_code_text(uint8_t code);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * The hand that drives the mesh: it listens to adverts, attaches to a gateway node of each network
+ * that has work, does what core/schedule picks, and proves that a node has joined. Every transition
+ * is a committed row before the message that depends on it leaves. Its job table is a cache of the
+ * store, rebuilt at start.
+ */
+#ifndef ENROLL_RUNNER_H
+#define ENROLL_RUNNER_H
+
+#include "enroll/nodes.h"
+
+struct batch;
+struct mesh;
+struct runner;
+struct timers;
+
+struct runner_config {
+	struct store *store;
+	struct batch *batch;
+	struct mesh *mesh;     /* the runner listens to its adverts and opens its sessions */
+	struct timers *timers; /* the mesh's */
+	struct nodes *nodes;   /* the runner sets its hook */
+	/* Service time in milliseconds: never goes back, survives restarts. */
+	uint64_t (*service_ms)(void *ctx);
+	uint64_t (*wall_s)(void *ctx);
+	/* After the commit of each transition. */
+	void (*on_event)(void *ctx, const struct nodes_event *e);
+	void *ctx;
+};
+
+/* All pointers are borrowed and outlive the runner. Reads the store; nothing is sent yet. */
+ENR_MUST_CHECK enum err runner_new(const struct runner_config *c, struct runner **out);
+void runner_free(struct runner *r);
+
+/* Begins to scan and to work. */
+ENR_MUST_CHECK enum err runner_start(struct runner *r);
+
+/* From the mesh's adapter event. */
+void runner_on_adapter(struct runner *r, bool ready);
+
+/* For the method Status: the session of the first network that has one. */
+struct runner_status {
+	const char *state;   /* "off", "idle", "searching", "connecting", "connected" */
+	char address[18];    /* of the gateway node, or empty */
+	uint16_t node_id;    /* 0: not known */
+	uint16_t network_id; /* 0: none */
+	uint32_t jobs;       /* not over */
+};
+void runner_status(const struct runner *r, struct runner_status *out);
+
+#endif
