@@ -66,11 +66,14 @@ enum job_method { JOB_METHOD_NONE, JOB_METHOD_DIRECT, JOB_METHOD_DIRECTED, JOB_M
 #define JOB_HELPERS_MAX 4
 #define JOB_HELPER_NONE 0
 #define JOB_REFUSED_MAX 3    /* handshakes broken off in a row */
-#define JOB_SILENT_MAX 6     /* unanswered requests over the mesh while the node is seen */
+#define JOB_SILENT_MAX 5     /* unanswered requests over the mesh while the node is seen */
 #define JOB_CODE_RETRY_MAX 3 /* answers 0x01, 0x04, 0x11 in a row */
 #define JOB_REMOVE_TRIES_MAX 5
-#define JOB_VERIFY_MS 6000     /* how long a question for the device info is waited for */
-#define JOB_DIRECT_MS 45000    /* connect, handshake and at least 20 s for the answer (§13.1) */
+#define JOB_VERIFY_MS 6000   /* how long a question for the device info is waited for */
+#define JOB_CONNECT_MS 20000 /* a direct connection and its handshake */
+#define JOB_ANSWER_MS 25000  /* 15 s pre-enrollment, erase, save (mesh-protocol §13.1) */
+#define JOB_REBOOT_MS 5000   /* an OK node resets itself after 4.1 to 4.9 s */
+#define JOB_BACKOFF_MAX_MS 300000
 #define JOB_SIGHTING_MS 600000 /* how long it counts that a helper saw the node */
 #define JOB_EAR_MS 15000       /* the same for our own radio: it advertises every 0.1 to 1 s */
 
@@ -107,6 +110,8 @@ struct job {
 	/* Session truth; zero after a restart. */
 	bool in_flight; /* an attempt runs until deadline_ms */
 	uint64_t deadline_ms;
+	bool connected;       /* a direct attempt got through its handshake */
+	uint8_t link_fails;   /* direct attempts that got no connection, in a row */
 	uint64_t surveyed_ms; /* last asked for by REQUEST_PROPOSALS */
 	uint64_t ear_ms;      /* last heard by our own radio, 0 never */
 	int8_t ear_rssi;
@@ -136,6 +141,7 @@ struct job_event {
 	uint16_t helper;
 	int8_t rssi;
 	uint8_t code;
+	bool removal; /* the answer is a REMOVE_ENROLLMENT_RESPONSE */
 	uint32_t serial;
 };
 
@@ -185,9 +191,8 @@ ENR_MUST_CHECK enum err job_state_parse(const char *name, enum job_state *out);
 ENR_MUST_CHECK enum err job_reason_parse(const char *name, enum job_reason *out);
 ENR_MUST_CHECK enum err job_method_parse(const char *name, enum job_method *out);
 
-/* One English line for people: what happened and what to do next. Empty for JOB_REASON_NONE. */
+/* One English line for people: what happened and what to do next. Empty for JOB_REASON_NONE. What
+ * a result code means beyond that: meshmsg_result_text. */
 const char *job_reason_text(enum job_reason reason);
-/* The same for a result code 0x00..0xFF of the EnrollmentModule (mesh-protocol §4.3). */
-const char *job_code_text(uint8_t code);
 
 #endif

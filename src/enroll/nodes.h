@@ -6,6 +6,8 @@
 #ifndef ENROLL_NODES_H
 #define ENROLL_NODES_H
 
+#include "base/clock.h"
+#include "base/reason.h"
 #include "core/job.h"
 #include "enr/keys.h"
 #include "enroll/caller.h"
@@ -13,7 +15,6 @@
 struct crypto;
 struct node_row;
 struct nodes;
-struct reason; /* enroll/reason.h: why a request was refused, for people */
 struct store;
 
 #define NODES_LIFETIME_S_DEFAULT (24u * 3600u)
@@ -73,12 +74,6 @@ void nodes_free(struct nodes *n);
 void nodes_set_hook(
 	struct nodes *n, void (*changed)(void *ctx, const struct node_row *row), void *ctx);
 
-/* The time of one request: now_s of service time decides, wall_s is for display. */
-struct nodes_now {
-	uint64_t now_s;
-	uint64_t wall_s;
-};
-
 struct network_request {
 	uint16_t id;      /* 1..65534 */
 	const char *name; /* may be NULL; UTF-8, at most 64 bytes */
@@ -90,8 +85,8 @@ struct network_request {
 };
 
 /* Admin. ERR_DENIED, ERR_INVALID (why says which field), ERR_CONFLICT. */
-ENR_MUST_CHECK enum err nodes_network_add(struct nodes *n, const struct caller *who,
-	const struct nodes_now *now, const struct network_request *req, struct network_view *out,
+ENR_MUST_CHECK enum err nodes_network_add(struct nodes *n, const struct clock_now *now,
+	const struct caller *who, const struct network_request *req, struct network_view *out,
 	struct reason *why);
 
 /* Observer. */
@@ -103,8 +98,8 @@ ENR_MUST_CHECK enum err nodes_network_show(struct nodes *n, const struct caller 
 	struct network_view *out, struct reason *why);
 
 /* Admin. ERR_NOT_FOUND; ERR_CONFLICT while nodes are in it. */
-ENR_MUST_CHECK enum err nodes_network_remove(struct nodes *n, const struct caller *who,
-	const struct nodes_now *now, uint16_t id, struct reason *why);
+ENR_MUST_CHECK enum err nodes_network_remove(struct nodes *n, const struct clock_now *now,
+	const struct caller *who, uint16_t id, struct reason *why);
 
 struct node_request {
 	const char *label;               /* QR text, or NULL with serial and key below */
@@ -119,34 +114,33 @@ struct node_request {
 
 /* Enroller. Reserves the node id. ERR_INVALID, ERR_NOT_FOUND (network), ERR_CONFLICT (the serial is
  * there), ERR_FULL (no id is left). */
-ENR_MUST_CHECK enum err nodes_add(struct nodes *n, const struct caller *who,
-	const struct nodes_now *now, const struct node_request *req, struct node_view *out,
+ENR_MUST_CHECK enum err nodes_add(struct nodes *n, const struct clock_now *now,
+	const struct caller *who, const struct node_request *req, struct node_view *out,
 	struct reason *why);
 
 struct nodes_query {
 	uint16_t network_id; /* 0: all */
 	int state;           /* enum job_state, -1: all */
 	int64_t after;       /* rows above this one; 0 to begin */
-	struct nodes_now now;
 };
 
 /* Observer. In order of row; each returns false to stop. */
-ENR_MUST_CHECK enum err nodes_list(struct nodes *n, const struct caller *who,
-	const struct nodes_query *query, bool (*each)(void *ctx, const struct node_view *v),
-	void *ctx, struct reason *why);
+ENR_MUST_CHECK enum err nodes_list(struct nodes *n, const struct clock_now *now,
+	const struct caller *who, const struct nodes_query *query,
+	bool (*each)(void *ctx, const struct node_view *v), void *ctx, struct reason *why);
 
 /* Observer. serial is text. ERR_INVALID, ERR_NOT_FOUND. */
-ENR_MUST_CHECK enum err nodes_show(struct nodes *n, const struct caller *who,
-	const struct nodes_now *now, const char *serial, struct node_view *out, struct reason *why);
+ENR_MUST_CHECK enum err nodes_show(struct nodes *n, const struct clock_now *now,
+	const struct caller *who, const char *serial, struct node_view *out, struct reason *why);
 
 /* Enroller. ERR_CONFLICT when it has saved or joined already (remove it) or is over. */
-ENR_MUST_CHECK enum err nodes_cancel(struct nodes *n, const struct caller *who,
-	const struct nodes_now *now, const char *serial, struct node_view *out, struct reason *why);
+ENR_MUST_CHECK enum err nodes_cancel(struct nodes *n, const struct clock_now *now,
+	const struct caller *who, const char *serial, struct node_view *out, struct reason *why);
 
 /* Admin. Starts the removal (state removing); a node that nothing was ever sent to is removed at
  * once. ERR_CONFLICT when a removal runs or is done. */
-ENR_MUST_CHECK enum err nodes_remove(struct nodes *n, const struct caller *who,
-	const struct nodes_now *now, const char *serial, struct node_view *out, struct reason *why);
+ENR_MUST_CHECK enum err nodes_remove(struct nodes *n, const struct clock_now *now,
+	const struct caller *who, const char *serial, struct node_view *out, struct reason *why);
 
 /* "static", "asset", ...; never NULL. */
 const char *nodes_device_type_name(uint8_t device_type);

@@ -20,9 +20,8 @@ struct runner_config {
 	struct mesh *mesh;     /* the runner listens to its adverts and opens its sessions */
 	struct timers *timers; /* the mesh's */
 	struct nodes *nodes;   /* the runner sets its hook */
-	/* Service time in milliseconds: never goes back, survives restarts. */
-	uint64_t (*service_ms)(void *ctx);
-	uint64_t (*wall_s)(void *ctx);
+	/* The machine's clocks; NULL: clock_read. */
+	void (*clock)(void *ctx, struct clock_now *out);
 	/* After the commit of each transition. */
 	void (*on_event)(void *ctx, const struct nodes_event *e);
 	void *ctx;

@@ -22,6 +22,7 @@ struct node_row {
 	char name[NODE_NAME_MAX + 1]; /* from the label, may be empty */
 	uint64_t created_at;          /* unix seconds, for display */
 	uint64_t changed_at;
+	uint32_t created_uid;
 	char created_by[33];
 };
 
@@ -47,13 +48,9 @@ ENR_MUST_CHECK enum err store_nodes_list(struct store *s, const struct nodes_fil
 	int64_t after, bool (*each)(void *ctx, const struct node_row *row), void *ctx);
 
 /* Writes the job's stored fields if the row is still in state `was`. ERR_STATE if not, ERR_EXPIRED
- * if the new state is sent and its lifetime is over at now_s (service time). */
+ * if the new state is sent and its lifetime is over at now_s (service time), ERR_STATE if it is
+ * expired and it is not. */
 ENR_MUST_CHECK enum err store_nodes_update(struct store *s, const struct job *job,
 	enum job_state was, uint64_t now_s, uint64_t wall_s);
-
-/* At most `limit` jobs whose lifetime is over become expired, saved ones failed(never_joined); each
- * one is reported by its new row. */
-ENR_MUST_CHECK enum err store_nodes_expire(struct store *s, uint64_t now_s, uint64_t wall_s,
-	unsigned limit, bool (*each)(void *ctx, const struct node_row *row), void *ctx);
 
 #endif
