@@ -40,11 +40,12 @@ struct coap_handler {
 };
 
 /* Addresses: "ADDR:PORT", "[ADDR6]:PORT", without ":PORT" 5683; port 0 lets the kernel choose.
- * count 0 listens on [::] and 0.0.0.0. Limits of 0 take the defaults. */
+ * count 0 listens on [::], which takes IPv4 too, or on 0.0.0.0 where there is no IPv6. Limits of 0
+ * take the defaults. */
 struct coap_config {
 	const char *const *listen;
 	size_t listen_count;
-	unsigned requests_max; /* unanswered requests; more are dropped in silence (4096) */
+	unsigned requests_max; /* unanswered requests; more are dropped in silence (1024) */
 	unsigned sessions_max; /* idle peers that libcoap remembers (256) */
 };
 
