@@ -12,6 +12,7 @@
 
 #include "enr/bytes.h"
 
+struct dbus_call;
 struct dbus_loop;
 struct event_base;
 
@@ -48,9 +49,9 @@ typedef void dbus_reply_fn(void *arg, DBusMessage *reply);
 /* Gives the reference to msg away. fn comes once, from the event loop, at the latest timeout_ms
  * later, unless cancelled. *call (may be NULL) is valid until then. ERR_CLOSED: off the bus. */
 ENR_MUST_CHECK enum err dbus_loop_call(struct dbus_loop *d, DBusMessage *msg, int timeout_ms,
-	dbus_reply_fn *fn, void *arg, DBusPendingCall **call);
+	dbus_reply_fn *fn, void *arg, struct dbus_call **call);
 /* NULL: nothing. The peer is not told. */
-void dbus_loop_cancel(DBusPendingCall *call);
+void dbus_loop_cancel(struct dbus_call *call);
 
 /* --- reading what others sent: nothing is used before its type was checked ------------------- */
 

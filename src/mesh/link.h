@@ -5,7 +5,7 @@
  * The contract, which every link keeps and every user may rely on:
  *  - events come from the event loop only, never from inside a call of an ops function; a failure
  *    that is known at once comes as a later event or as the call's return value, never as both;
- *  - ops functions may be called from inside events, free included (the link then unwinds first);
+ *  - every ops function but free may be called from inside events;
  *  - no ops function blocks;
  *  - each connection that connect() returned ends with exactly one down event, disconnect() or not,
  *    unless the link is freed first; after it the number means nothing and may come again.
