@@ -35,7 +35,8 @@ struct timers;
  * that it is the node that hangs up and tells us why. */
 #define MESH_HANDSHAKE_MS 6000
 
-/* Why a session ended. */
+/* Why a session ended. The node tells the two about keys only by hanging up, and so does bad air at
+ * the wrong moment: take them for a fact when they have come twice. */
 enum mesh_end {
 	MESH_END_CLOSED,      /* mesh_close */
 	MESH_END_CONNECT,     /* no connection came about */
@@ -122,9 +123,9 @@ ENR_MUST_CHECK enum err mesh_send(struct mesh_session *s, struct span msg);
  */
 struct mesh_match {
 	uint8_t type; /* messageType: 52 for answers of modules */
-	uint8_t module;
 	uint8_t action;
 	uint8_t handle;
+	uint32_t module; /* MESHMSG_MODULE(…) or a vendor's id, as in enr/meshmsg.h */
 	bool by_serial;
 	uint8_t serial_at; /* offset of the u32 in the whole message: 8 in ENROLLMENT_RESPONSE */
 	uint32_t serial;
