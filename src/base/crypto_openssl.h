@@ -1,6 +1,6 @@
 /*
- * enr/crypto.h by the libraries of the host: OpenSSL and libsodium, each where it is faster.
- * Thread-safe; the tables live as long as the process.
+ * enr/crypto.h by the libraries of the host, each where it is the faster one: OpenSSL for AES,
+ * libsodium for curve and hashes. Thread-safe; the tables live as long as the process.
  */
 #ifndef BASE_CRYPTO_OPENSSL_H
 #define BASE_CRYPTO_OPENSSL_H

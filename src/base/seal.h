@@ -13,7 +13,7 @@
 #define SEAL_OVERHEAD_BYTES 33
 #define SEAL_KEY_BYTES 32
 #define SEAL_COLUMN_MAX 64 /* characters of "table.column" */
-#define SEAL_REASON_MAX 160
+#define SEAL_REASON_MAX 512
 
 struct seal;
 
@@ -39,20 +39,29 @@ struct seal_reason {
 	char text[SEAL_REASON_MAX];
 };
 
+#define SEAL_PATH_MAX 4096
+
+struct seal_source {
+	char path[SEAL_PATH_MAX];
+	/* Below $CREDENTIALS_DIRECTORY systemd lets a user in by an access list, which shows as
+	 * group permission: reading by the group is no fault there. */
+	bool is_credential;
+};
+
 /*
- * Where the key is: $CREDENTIALS_DIRECTORY/enrolld.key if the variable is set and the file exists,
- * else key_file. credentials may be NULL. ERR_FULL if it does not fit.
+ * Where the key is: $CREDENTIALS_DIRECTORY/enrolld.key if the variable is set and that file exists,
+ * else key_file. credentials may be NULL. ERR_FULL if the path is too long.
  */
-ENR_MUST_CHECK enum err seal_key_path(
-	const char *credentials, const char *key_file, char *path, size_t cap);
+ENR_MUST_CHECK enum err seal_source_find(
+	const char *credentials, const char *key_file, struct seal_source *out);
 
 /*
  * Reads and checks a key file: a regular file (no symlink), owned by us or root, no access for
  * group or others, exactly 32 bytes. ERR_NOT_FOUND, ERR_DENIED (owner, mode, symlink, type),
  * ERR_INVALID (size), ERR_KEY (all 00 or all FF), ERR_IO.
  */
-ENR_MUST_CHECK enum err seal_load(
-	const struct crypto *c, const char *path, struct seal **out, struct seal_reason *reason);
+ENR_MUST_CHECK enum err seal_load(const struct crypto *c, const struct seal_source *source,
+	struct seal **out, struct seal_reason *reason);
 
 /* Makes a new random key file, 0600, synced with its directory. ERR_CONFLICT if it exists. */
 ENR_MUST_CHECK enum err seal_key_create(
