@@ -35,8 +35,8 @@ enum err seal_new(const struct crypto *c, const struct secret32 *key, struct sea
 	*out = NULL;
 	if ((int)bytes_are_ct(key->b, 32, 0x00) | (int)bytes_are_ct(key->b, 32, 0xff))
 		return ERR_KEY;
-	e = c->hkdf_sha256(c->ctx, (struct span){NULL, 0}, (struct span){key->b, 32}, info, id,
-		sizeof(id));
+	e = c->hkdf_sha256(
+		c->ctx, (struct span){NULL, 0}, (struct span){key->b, 32}, info, id, sizeof(id));
 	if (e != ERR_OK)
 		return e;
 	if (sodium_init() < 0)
@@ -148,8 +148,8 @@ static enum err because_errno(
 		strerror_r(error, buffer, sizeof(buffer)));
 	switch (error) {
 	case ENOENT:
-		return because(reason, path, "does not exist (enrolld --init makes it)",
-			ERR_NOT_FOUND);
+		return because(
+			reason, path, "does not exist (enrolld --init makes it)", ERR_NOT_FOUND);
 	case ELOOP:
 		return because(reason, path, "is a symbolic link", ERR_DENIED);
 	case EEXIST:
@@ -202,8 +202,7 @@ static enum err check_file(
 }
 
 /* One byte more than the key is asked for, so that a file that has grown meanwhile is seen. */
-static enum err read_key(
-	int fd, const char *path, struct secret32 *key, struct seal_reason *reason)
+static enum err read_key(int fd, const char *path, struct secret32 *key, struct seal_reason *reason)
 {
 	uint8_t buffer[SEAL_KEY_BYTES + 1];
 	size_t have = 0;
