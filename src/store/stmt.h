@@ -53,6 +53,9 @@ void stmt_bytes(struct stmt *q, void *out, size_t n);           /* exactly n */
 size_t stmt_bytes_up_to(struct stmt *q, void *out, size_t cap); /* NULL: 0 */
 void stmt_text(struct stmt *q, char *out, size_t cap);          /* with NUL; SQL NULL: "" */
 
+/* The text itself, borrowed until the next step or the end; "" when it cannot be read. */
+const char *stmt_text_view(struct stmt *q);
+
 /* Every cursor ends with one of these. Resets the statement and forgets its parameters. */
 ENR_MUST_CHECK enum err stmt_end(struct stmt *q);
 ENR_MUST_CHECK enum err stmt_end_found(struct stmt *q); /* ERR_NOT_FOUND if there was no row */

@@ -48,7 +48,11 @@ unsigned store_version(const struct store *s);
 
 ENR_MUST_CHECK enum err store_begin(struct store *s);  /* takes the write lock; ERR_STATE if open */
 ENR_MUST_CHECK enum err store_commit(struct store *s); /* on failure all is rolled back */
-void store_rollback(struct store *s);                  /* nothing open: nothing happens */
+/* One function that store_commit calls first, still inside the transaction: what every commit must
+ * hold (service time). Its error fails the commit. */
+typedef enum err store_last_fn(void *arg);
+void store_before_commit(struct store *s, store_last_fn *fn, void *arg);
+void store_rollback(struct store *s); /* nothing open: nothing happens */
 /* False also after SQLite itself rolled back (full disk, I/O error). */
 bool store_in_transaction(const struct store *s);
 
