@@ -19,7 +19,7 @@ config.mk: configure.ac config.mk.in tools/install-deps
 -include config.mk
 
 ROOMS   := core base store mesh net enroll control
-SRC     := $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c)) build/sql.c
+SRC     := $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c)) build/sql.c build/interface.c
 FW      := $(wildcard firmware/core/*.c) $(wildcard firmware/port/host/*.c)
 CLI     := $(wildcard src/cli/*.c)
 AGENT   := $(wildcard src/enrollee/*.c)
@@ -63,6 +63,9 @@ end := $(if $(V),," && )
 build/sql.c: tools/embed-sql $(wildcard sql/*.sql)
 	@mkdir -p build
 	@tools/embed-sql $(wildcard sql/*.sql) >$@
+build/interface.c: tools/embed-text src/control/org.enrolld.control.varlink
+	@mkdir -p build
+	@tools/embed-text control/interface.h interface_description src/control/org.enrolld.control.varlink >$@
 
 define variant
 build/$(1)/gen/%.o: build/%.c config.mk

@@ -13,6 +13,7 @@
 struct batch;
 struct control;
 struct event_base;
+struct listener;
 struct nodes;
 struct service;
 
@@ -39,6 +40,7 @@ struct control_config {
 	struct batch *batch;
 	struct service *service;
 	struct nodes *nodes;
+	struct listener *listener; /* for EnrolleePing; NULL: enrollees cannot be reached */
 	void (*status)(void *arg, struct control_daemon_status *out);
 	void *status_arg;
 };
@@ -51,6 +53,7 @@ struct control_event {
 	const char *state;  /* the object's state after it */
 	const char *reason; /* why, for a person: one word or a short sentence */
 	const char *name;   /* pet name */
+	const char *device_id; /* enrollee_accepted: what it is called from now on */
 	uint64_t at;        /* unix seconds */
 };
 

@@ -1,0 +1,166 @@
+/* Decodes parameters by table; touches nothing else. */
+#include "control/params.h"
+
+#include <string.h>
+
+/* --- text -------------------------------------------------------------------------------- */
+
+/* One code point of valid UTF-8. */
+static uint32_t next_code_point(const unsigned char **p)
+{
+	const unsigned char *s = *p;
+	unsigned more = s[0] < 0x80 ? 0 : s[0] < 0xE0 ? 1 : s[0] < 0xF0 ? 2 : 3;
+	uint32_t v = more == 0 ? s[0] : s[0] & (0x3FU >> more);
+
+	for (unsigned i = 1; i <= more; i++)
+		v = v << 6 | (s[i] & 0x3FU);
+	*p = s + 1 + more;
+	return v;
+}
+
+static bool is_control(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029 ||
+	       (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0x200E ||
+	       c == 0x200F || c == 0x061C || c == 0xFEFF;
+}
+
+bool params_text_is_printable(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	while (*p) {
+		if (is_control(next_code_point(&p)))
+			return false;
+	}
+	return true;
+}
+
+/* --- one value --------------------------------------------------------------------------- */
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static const char *take_hex(const struct param *row, const char *text, struct param_value *v)
+{
+	size_t digits = strlen(text);
+
+	if (digits % 2 != 0)
+		return "an odd number of hex digits";
+	v->n = digits / 2;
+	if (v->n < row->min || v->n > row->max || v->n > sizeof(v->b))
+		return "wrong number of bytes";
+	for (size_t i = 0; i < v->n; i++) {
+		int hi = hex_digit(text[2 * i]), lo = hex_digit(text[2 * i + 1]);
+
+		if (hi < 0 || lo < 0)
+			return "not hexadecimal";
+		v->b[i] = (uint8_t)(hi << 4 | lo);
+	}
+	return NULL;
+}
+
+static const char *take_text(const struct param *row, const char *text, struct param_value *v)
+{
+	v->text = text;
+	v->n = strlen(text);
+	if (v->n < row->min)
+		return v->n == 0 ? "empty" : "too short";
+	if (v->n > row->max)
+		return "too long";
+	return params_text_is_printable(text) ? NULL : "contains control characters";
+}
+
+static const char *take_uint(const struct param *row, const json_t *json, struct param_value *v)
+{
+	json_int_t n = json_integer_value(json);
+
+	if (!json_is_integer(json))
+		return "not an integer";
+	if (n < 0 || (uint64_t)n < row->min)
+		return "too small";
+	if ((uint64_t)n > row->max)
+		return "too large";
+	v->number = (uint64_t)n;
+	return NULL;
+}
+
+/* The reason why not, or NULL. */
+static const char *take_value(const struct param *row, const json_t *json, struct param_value *v)
+{
+	switch (row->type) {
+	case PARAM_BOOL:
+		v->flag = json_is_true(json);
+		return json_is_boolean(json) ? NULL : "not a boolean";
+	case PARAM_UINT:
+		return take_uint(row, json, v);
+	case PARAM_TEXT:
+		return json_is_string(json) ? take_text(row, json_string_value(json), v)
+					    : "not a string";
+	case PARAM_HEX:
+		return json_is_string(json) ? take_hex(row, json_string_value(json), v)
+					    : "not a string";
+	}
+	return "not a known type";
+}
+
+/* --- all values -------------------------------------------------------------------------- */
+
+static enum err refuse(struct params *p, enum err e, const char *field, const char *reason)
+{
+	p->field = field;
+	p->reason = reason;
+	return e;
+}
+
+static size_t find_row(const struct param *table, const char *name)
+{
+	size_t i = 0;
+
+	while (table[i].name && strcmp(table[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+static enum err refuse_missing(const struct param *table, struct params *out)
+{
+	for (size_t i = 0; table[i].name; i++) {
+		if (table[i].required && !out->v[i].given)
+			return refuse(out, ERR_INVALID, table[i].name, "missing");
+	}
+	return ERR_OK;
+}
+
+enum err params_decode(const struct param *table, const json_t *object, struct params *out)
+{
+	const char *key;
+	json_t *json;
+
+	memset(out, 0, sizeof(*out));
+	json_object_foreach((json_t *)(uintptr_t)object, key, json)
+	{
+		size_t i = find_row(table, key);
+		const char *reason;
+
+		if (!table[i].name)
+			return refuse(out, ERR_UNKNOWN, key, "not a parameter of this method");
+		if (json_is_null(json))
+			continue;
+		reason = take_value(&table[i], json, &out->v[i]);
+		if (reason)
+			return refuse(out, ERR_INVALID, table[i].name, reason);
+		out->v[i].given = true;
+	}
+	return refuse_missing(table, out);
+}
+
+void params_wipe(struct params *p)
+{
+	bytes_wipe(p, sizeof(*p));
+}
