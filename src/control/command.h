@@ -21,15 +21,16 @@ struct command_call {
 	const struct caller *who;
 	struct clock_now now;
 	struct params params;
-	json_t *out;	   /* the reply's parameters: an object to be filled */
+	json_t *out;       /* the reply's parameters: an object to be filled */
 	struct reason why; /* on failure: which argument, and why */
-	bool no_memory;	   /* some of the reply could not be made */
+	bool no_memory;    /* some of the reply could not be made */
 };
 
 /* ERR_OK: out is the reply. Else the error is answered with why, and writes are undone. */
 typedef enum err command_fn(struct command_call *c);
 
-/* --- filling in; a NULL text, and 0 for *_at, becomes null ------------------------------------- */
+/* --- filling in; a NULL text, and 0 for *_at, becomes null -------------------------------------
+ */
 
 void put_json(struct command_call *c, json_t *o, const char *key, json_t *value); /* steals */
 void put_text(struct command_call *c, json_t *o, const char *key, const char *text);
@@ -38,10 +39,11 @@ void put_uint(struct command_call *c, json_t *o, const char *key, uint64_t v);
 void put_at(struct command_call *c, json_t *o, const char *key, uint64_t at);
 void put_bool(struct command_call *c, json_t *o, const char *key, bool v);
 json_t *put_object(struct command_call *c, json_t *o, const char *key); /* borrowed; maybe NULL */
-json_t *put_array(struct command_call *c, json_t *o, const char *key);	/* borrowed; maybe NULL */
-json_t *add_object(struct command_call *c, json_t *array);		/* borrowed; maybe NULL */
+json_t *put_array(struct command_call *c, json_t *o, const char *key);  /* borrowed; maybe NULL */
+json_t *add_object(struct command_call *c, json_t *array);              /* borrowed; maybe NULL */
 
-/* --- reading the parameters -------------------------------------------------------------------- */
+/* --- reading the parameters --------------------------------------------------------------------
+ */
 
 /* The value, or a default when it was not given. */
 uint64_t param_uint(const struct command_call *c, unsigned i, uint64_t otherwise);
@@ -49,11 +51,26 @@ uint64_t param_uint(const struct command_call *c, unsigned i, uint64_t otherwise
 const char *param_text(const struct command_call *c, unsigned i);
 
 /* Common rows. */
-#define PARAM_ROW_ID {"id", PARAM_TEXT, true, 1, 64}
-#define PARAM_ROW_AFTER {"after", PARAM_TEXT, false, 1, 32}
-#define PARAM_ROW_LIMIT {"limit", PARAM_UINT, false, 1, COMMAND_PAGE_MAX}
-#define PARAM_ROW_NAME {"name", PARAM_TEXT, false, 1, 64}
-#define PARAM_ROW_END {NULL, PARAM_BOOL, false, 0, 0}
+#define PARAM_ROW_ID                          \
+	{                                     \
+		"id", PARAM_TEXT, true, 1, 64 \
+	}
+#define PARAM_ROW_AFTER                           \
+	{                                         \
+		"after", PARAM_TEXT, false, 1, 32 \
+	}
+#define PARAM_ROW_LIMIT                                         \
+	{                                                       \
+		"limit", PARAM_UINT, false, 1, COMMAND_PAGE_MAX \
+	}
+#define PARAM_ROW_NAME                           \
+	{                                        \
+		"name", PARAM_TEXT, false, 1, 64 \
+	}
+#define PARAM_ROW_END                         \
+	{                                     \
+		NULL, PARAM_BOOL, false, 0, 0 \
+	}
 
 /* ERR_INVALID with field and reason set: a parameter that the table cannot judge. */
 ENR_MUST_CHECK enum err refuse(struct command_call *c, const char *field, const char *reason);
@@ -63,7 +80,8 @@ ENR_MUST_CHECK enum err cursor_read(
 	struct command_call *c, unsigned i, const char *tables, char *table, int64_t *row);
 void cursor_put(struct command_call *c, char table, int64_t row);
 
-/* --- the handlers; each has its parameters beside it -------------------------------------------- */
+/* --- the handlers; each has its parameters beside it --------------------------------------------
+ */
 
 extern const struct param params_none[];
 extern const struct param bundle_issue_params[], bundle_list_params[], bundle_show_params[];

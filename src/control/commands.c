@@ -165,8 +165,7 @@ static const struct row rows[] = {
 	/* Revealing keys writes to the audit log. */
 	{INTERFACE ".NetworkShow", ROLE_OBSERVER, WRITES, command_network_show,
 		network_show_params},
-	{INTERFACE ".NetworkRemove", ROLE_ADMIN, WRITES, command_network_remove,
-		network_id_params},
+	{INTERFACE ".NetworkRemove", ROLE_ADMIN, WRITES, command_network_remove, network_id_params},
 	{INTERFACE ".NodeAdd", ROLE_ENROLLER, WRITES, command_node_add, node_add_params},
 	{INTERFACE ".NodeList", ROLE_OBSERVER, READS, command_node_list, node_list_params},
 	{INTERFACE ".NodeShow", ROLE_OBSERVER, READS, command_node_show, node_serial_params},
@@ -174,8 +173,7 @@ static const struct row rows[] = {
 	{INTERFACE ".NodeRemove", ROLE_ADMIN, WRITES, command_node_remove, node_serial_params},
 	{INTERFACE ".Watch", ROLE_OBSERVER, MORE, watch, watch_params},
 	{INTERFACE ".AuditList", ROLE_OBSERVER, READS, command_audit_list, audit_list_params},
-	{INTERFACE ".AuditVerify", ROLE_OBSERVER, READS, command_audit_verify,
-		audit_verify_params},
+	{INTERFACE ".AuditVerify", ROLE_OBSERVER, READS, command_audit_verify, audit_verify_params},
 };
 
 #define ROWS (sizeof(rows) / sizeof(*rows))
@@ -262,8 +260,7 @@ static enum err encode_error(struct varlink_buf *reply, enum err e, const struct
 	if (strcmp(name, INTERFACE ".InvalidArgument") == 0)
 		return encode_named(
 			reply, name, "field", why->field ? why->field : "", "reason", text);
-	if (strcmp(name, INTERFACE ".Busy") == 0 ||
-		strcmp(name, INTERFACE ".StorageFull") == 0)
+	if (strcmp(name, INTERFACE ".Busy") == 0 || strcmp(name, INTERFACE ".StorageFull") == 0)
 		return varlink_encode_error(reply, name, NULL);
 	return encode_named(reply, name, "reason", text, NULL, NULL);
 }
@@ -380,7 +377,8 @@ enum err commands_run(const struct control_config *config, const struct caller *
 
 	memset(out, 0, sizeof(*out));
 	if (who->role < (row ? row->role : ROLE_OBSERVER))
-		return encode_named(&out->reply, INTERFACE ".PermissionDenied", NULL, NULL, NULL, NULL);
+		return encode_named(
+			&out->reply, INTERFACE ".PermissionDenied", NULL, NULL, NULL, NULL);
 	if (call->upgrade || !row || (row->kind == MORE && !call->more))
 		return refuse_call(&out->reply, call, row);
 	e = answer(row, &c, call, out);

@@ -21,9 +21,9 @@ struct commands_filter {
 };
 
 enum commands_then {
-	COMMANDS_ANSWER,	/* depends on nothing in the store */
-	COMMANDS_AFTER_COMMIT,	/* holds until batch_after */
-	COMMANDS_WATCH,		/* the first of many replies; then events that match the filter */
+	COMMANDS_ANSWER,       /* depends on nothing in the store */
+	COMMANDS_AFTER_COMMIT, /* holds until batch_after */
+	COMMANDS_WATCH,        /* the first of many replies; then events that match the filter */
 };
 
 /* What became of a call. reply: one encoded message; oneway calls drop it. Owned by the caller of

@@ -43,8 +43,8 @@ enum err command_audit_list(struct command_call *c)
 	uint64_t from = param_uint(c, LIST_FROM, 0);
 	size_t limit = (size_t)param_uint(c, LIST_LIMIT, COMMAND_PAGE_DEFAULT);
 	bool more = false;
-	enum err e = service_audit_list(c->config->service, from > 0 ? from - 1 : UINT64_MAX, limit,
-		add_row, &l, &more);
+	enum err e = service_audit_list(
+		c->config->service, from > 0 ? from - 1 : UINT64_MAX, limit, add_row, &l, &more);
 
 	if (more && from > 0)
 		put_uint(c, c->out, "next_seq", l.last + 1);

@@ -12,8 +12,7 @@ static void put_bundle_text(struct command_call *c, json_t *o, const struct serv
 	enum err e = b->frame_bytes == 0 ? ERR_NOT_FOUND : ERR_OK;
 
 	if (e == ERR_OK)
-		e = enrollmsg_bundle_decode(
-			(struct span){b->frame, b->frame_bytes}, &decoded);
+		e = enrollmsg_bundle_decode((struct span){b->frame, b->frame_bytes}, &decoded);
 	if (e == ERR_OK)
 		e = enrollmsg_bundle_print(&decoded, text, sizeof(text));
 	put_text(c, o, "text", e == ERR_OK ? text : NULL);
@@ -65,8 +64,8 @@ enum err command_bundle_issue(struct command_call *c)
 
 	for (size_t k = 0; k < count; k++)
 		lifetimes_s[k] = (uint32_t)param_uint(c, ISSUE_LIFETIME, 0);
-	return service_bundle_issue(c->config->service, &c->now, c->who, lifetimes_s, count,
-		add_issued, &i, &c->why);
+	return service_bundle_issue(
+		c->config->service, &c->now, c->who, lifetimes_s, count, add_issued, &i, &c->why);
 }
 
 /* --- list -------------------------------------------------------------------------------- */
@@ -138,8 +137,8 @@ enum err command_bundle_show(struct command_call *c)
 {
 	struct service_bundle b;
 	struct service_issued issued;
-	enum err e = service_bundle_show(c->config->service, &c->now, param_text(c, BUNDLE_ID), &b,
-		&issued, &c->why);
+	enum err e = service_bundle_show(
+		c->config->service, &c->now, param_text(c, BUNDLE_ID), &b, &issued, &c->why);
 	json_t *o;
 
 	if (e != ERR_OK)

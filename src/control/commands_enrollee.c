@@ -173,8 +173,7 @@ static enum err list_expected(struct listing *l, unsigned states, int64_t after,
 		.limit = l->left,
 		.enrollees = true};
 
-	return service_bundle_list(
-		l->c->config->service, &l->c->now, &f, add_expected, l, more);
+	return service_bundle_list(l->c->config->service, &l->c->now, &f, add_expected, l, more);
 }
 
 static enum err list_devices(struct listing *l, unsigned states, int64_t after, bool *more)
@@ -237,8 +236,8 @@ enum { ENROLLEE_ID };
 const struct param enrollee_id_params[] = {PARAM_ROW_ID, PARAM_ROW_END};
 
 /* Its whole life in one object: how it was announced, and what it is now. */
-static void put_both(struct command_call *c, const struct service_bundle *b,
-	const struct service_device *d)
+static void put_both(
+	struct command_call *c, const struct service_bundle *b, const struct service_device *d)
 {
 	json_t *o = put_object(c, c->out, "enrollee");
 
@@ -301,8 +300,8 @@ static enum err find_device(struct command_call *c, char id[ID_TEXT])
 {
 	struct service_bundle b;
 	struct service_device d;
-	enum err e = service_device_show(
-		c->config->service, param_text(c, ENROLLEE_ID), &d, &c->why);
+	enum err e =
+		service_device_show(c->config->service, param_text(c, ENROLLEE_ID), &d, &c->why);
 
 	if (e == ERR_OK) {
 		hex_print(d.id.b, sizeof(d.id.b), id);
@@ -329,8 +328,7 @@ enum err command_enrollee_revoke(struct command_call *c)
 	enum err e = find_device(c, id);
 
 	if (e == ERR_OK)
-		e = service_device_revoke(
-			c->config->service, &c->now, c->who, id, &d, &c->why);
+		e = service_device_revoke(c->config->service, &c->now, c->who, id, &d, &c->why);
 	if (e != ERR_OK)
 		return e;
 	if (c->config->listener)

@@ -22,7 +22,15 @@ static void put_network(struct command_call *c, json_t *o, const struct network_
 
 /* --- add --------------------------------------------------------------------------------- */
 
-enum { ADD_ID, ADD_NAME, ADD_NETWORK_KEY, ADD_USER_BASE_KEY, ADD_ORGANIZATION_KEY, ADD_FIRST, ADD_GATEWAY };
+enum {
+	ADD_ID,
+	ADD_NAME,
+	ADD_NETWORK_KEY,
+	ADD_USER_BASE_KEY,
+	ADD_ORGANIZATION_KEY,
+	ADD_FIRST,
+	ADD_GATEWAY
+};
 const struct param network_add_params[] = {
 	{"id", PARAM_UINT, true, 1, NETWORK_ID_MAX},
 	PARAM_ROW_NAME,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "control/command.h"
+#include "enr/meshmsg.h"
 #include "enr/qrlabel.h"
 #include "enroll/nodes.h"
 
@@ -14,10 +15,9 @@ static void put_attempts(struct command_call *c, json_t *o, const struct node_vi
 {
 	bool tried = v->attempts > 0;
 
-	put_text(c, o, "method",
-		v->method == JOB_METHOD_NONE ? NULL : job_method_name(v->method));
+	put_text(c, o, "method", v->method == JOB_METHOD_NONE ? NULL : job_method_name(v->method));
 	put_json(c, o, "code", tried ? json_integer(v->code) : json_null());
-	put_text_or_null(c, o, "code_text", tried ? job_code_text(v->code) : NULL);
+	put_text_or_null(c, o, "code_text", tried ? meshmsg_result_text(v->code) : NULL);
 	put_json(c, o, "helper", v->helper ? json_integer(v->helper) : json_null());
 	put_uint(c, o, "attempts", v->attempts);
 }
@@ -33,8 +33,7 @@ static void put_node(struct command_call *c, json_t *o, const struct node_view *
 	put_text(c, o, "device_type", nodes_device_type_name(v->device_type));
 	put_text_or_null(c, o, "name", v->name);
 	put_text(c, o, "state", job_state_name(v->state));
-	put_text(c, o, "reason",
-		v->reason == JOB_REASON_NONE ? NULL : job_reason_name(v->reason));
+	put_text(c, o, "reason", v->reason == JOB_REASON_NONE ? NULL : job_reason_name(v->reason));
 	put_text_or_null(c, o, "reason_text", job_reason_text(v->reason));
 	put_attempts(c, o, v);
 	put_uint(c, o, "timeout_s", v->timeout_s);
@@ -211,8 +210,8 @@ const struct param node_serial_params[] = {
 enum err command_node_show(struct command_call *c)
 {
 	struct node_view v;
-	enum err e = nodes_show(c->config->nodes, &c->now, c->who, param_text(c, NODE_SERIAL), &v,
-		&c->why);
+	enum err e = nodes_show(
+		c->config->nodes, &c->now, c->who, param_text(c, NODE_SERIAL), &v, &c->why);
 
 	if (e == ERR_OK)
 		put_node(c, put_object(c, c->out, "node"), &v);
@@ -222,8 +221,8 @@ enum err command_node_show(struct command_call *c)
 enum err command_node_cancel(struct command_call *c)
 {
 	struct node_view v;
-	enum err e = nodes_cancel(c->config->nodes, &c->now, c->who, param_text(c, NODE_SERIAL), &v,
-		&c->why);
+	enum err e = nodes_cancel(
+		c->config->nodes, &c->now, c->who, param_text(c, NODE_SERIAL), &v, &c->why);
 
 	if (e == ERR_OK)
 		put_node(c, put_object(c, c->out, "node"), &v);
@@ -233,8 +232,8 @@ enum err command_node_cancel(struct command_call *c)
 enum err command_node_remove(struct command_call *c)
 {
 	struct node_view v;
-	enum err e = nodes_remove(c->config->nodes, &c->now, c->who, param_text(c, NODE_SERIAL), &v,
-		&c->why);
+	enum err e = nodes_remove(
+		c->config->nodes, &c->now, c->who, param_text(c, NODE_SERIAL), &v, &c->why);
 
 	if (e == ERR_OK)
 		put_node(c, put_object(c, c->out, "node"), &v);

@@ -180,8 +180,8 @@ static enum err start(struct control *c)
 	if (e != ERR_OK)
 		return e;
 	c->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	c->accept_event = event_new(
-		c->config.base, c->listen_fd, EV_READ | EV_PERSIST, on_acceptable, c);
+	c->accept_event =
+		event_new(c->config.base, c->listen_fd, EV_READ | EV_PERSIST, on_acceptable, c);
 	c->tick_event = event_new(c->config.base, -1, EV_PERSIST, on_tick, c);
 	if (!c->accept_event || !c->tick_event)
 		return ERR_NOMEM;

@@ -48,13 +48,13 @@ struct control_config {
 /* Something happened and is committed. Strings are borrowed until return; NULL ones are left out.
  */
 struct control_event {
-	const char *event;  /* object_verb: "bundle_issued", "enrollee_enrolled", "node_state" */
-	const char *id;     /* of the object: hex, serial number or number as text */
-	const char *state;  /* the object's state after it */
-	const char *reason; /* why, for a person: one word or a short sentence */
-	const char *name;   /* pet name */
+	const char *event;     /* object_verb: "bundle_issued", "enrollee_enrolled", "node_state" */
+	const char *id;        /* of the object: hex, serial number or number as text */
+	const char *state;     /* the object's state after it */
+	const char *reason;    /* why, for a person: one word or a short sentence */
+	const char *name;      /* pet name */
 	const char *device_id; /* enrollee_accepted: what it is called from now on */
-	uint64_t at;        /* unix seconds */
+	uint64_t at;           /* unix seconds */
 };
 
 /* Listens. ERR_IO: the socket could not be made (logged, with the reason); ERR_CONFLICT: another

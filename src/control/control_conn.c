@@ -38,7 +38,7 @@ struct conn {
 	bool closing; /* no more input: ends when all is answered */
 	bool busy;    /* in its turn: what gets ready meanwhile is collected by it */
 	struct commands_filter filter;
-	uint64_t half_since_ms; /* 0: no message has begun */
+	uint64_t half_since_ms;   /* 0: no message has begun */
 	uint64_t unread_since_ms; /* 0: nothing waits for the client */
 };
 
@@ -125,7 +125,8 @@ static void slot_committed(void *arg, enum err committed)
 		event_active(k->turn_event, EV_TIMEOUT, 0);
 }
 
-static struct slot *slot_new(struct conn *k, const struct varlink_call *call, const struct commands_outcome *o)
+static struct slot *slot_new(
+	struct conn *k, const struct varlink_call *call, const struct commands_outcome *o)
 {
 	struct slot *s = calloc(1, sizeof(*s));
 

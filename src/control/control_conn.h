@@ -12,9 +12,9 @@
 struct conn;
 struct event;
 
-#define CONN_SLOTS_MAX 64	     /* calls of one client that wait for their commit */
-#define CONN_OUT_PAUSE 262144	     /* bytes unsent: no further call is run */
-#define CONN_OUT_MAX (4 * 1048576)   /* bytes unsent: a watcher this far behind is cut off */
+#define CONN_SLOTS_MAX 64          /* calls of one client that wait for their commit */
+#define CONN_OUT_PAUSE 262144      /* bytes unsent: no further call is run */
+#define CONN_OUT_MAX (4 * 1048576) /* bytes unsent: a watcher this far behind is cut off */
 #define CONN_CONNECTIONS_MAX 256
 #define CONN_PER_UID_MAX 96
 #define CONN_PER_STRANGER_MAX 8 /* per uid without a role */

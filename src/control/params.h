@@ -11,8 +11,8 @@
 
 #include "enr/bytes.h"
 
-#define PARAMS_MAX 12	     /* rows of one table */
-#define PARAM_BYTES_MAX 32   /* of one PARAM_HEX */
+#define PARAMS_MAX 12      /* rows of one table */
+#define PARAM_BYTES_MAX 32 /* of one PARAM_HEX */
 
 enum param_type {
 	PARAM_BOOL,
@@ -34,7 +34,7 @@ struct param_value {
 	bool flag;
 	uint64_t number;
 	const char *text; /* NUL-terminated, borrowed from the JSON */
-	size_t n;	  /* bytes of text or of b */
+	size_t n;         /* bytes of text or of b */
 	uint8_t b[PARAM_BYTES_MAX];
 };
 

@@ -97,6 +97,14 @@ ENR_MUST_CHECK enum err nodes_network_list(struct nodes *n, const struct caller 
 ENR_MUST_CHECK enum err nodes_network_show(struct nodes *n, const struct caller *who, uint16_t id,
 	struct network_view *out, struct reason *why);
 
+struct network_secrets {
+	struct secret16 network_key, user_base_key, organization_key;
+};
+
+/* Admin, and written to the audit log. The caller wipes *out. ERR_DENIED, ERR_NOT_FOUND. */
+ENR_MUST_CHECK enum err nodes_network_keys(struct nodes *n, const struct clock_now *now,
+	const struct caller *who, uint16_t id, struct network_secrets *out, struct reason *why);
+
 /* Admin. ERR_NOT_FOUND; ERR_CONFLICT while nodes are in it. */
 ENR_MUST_CHECK enum err nodes_network_remove(struct nodes *n, const struct clock_now *now,
 	const struct caller *who, uint16_t id, struct reason *why);
