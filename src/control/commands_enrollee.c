@@ -7,7 +7,6 @@
 
 #include "control/command.h"
 #include "enr/hex.h"
-#include "enroll/listener.h"
 #include "enroll/service.h"
 
 #define ID_TEXT 65
@@ -331,8 +330,6 @@ enum err command_enrollee_revoke(struct command_call *c)
 		e = service_device_revoke(c->config->service, &c->now, c->who, id, &d, &c->why);
 	if (e != ERR_OK)
 		return e;
-	if (c->config->listener)
-		listener_forget(c->config->listener, &d.id);
 	put_device(c, put_object(c, c->out, "enrollee"), &d);
 	return ERR_OK;
 }
@@ -350,7 +347,7 @@ enum err command_enrollee_ping(struct command_call *c)
 	char id[ID_TEXT];
 	enum err e;
 
-	if (!c->config->listener) {
+	if (!c->config->ping) {
 		reason_set(&c->why, NULL, "enrollees cannot be reached: CoAP is off");
 		return ERR_STATE;
 	}
@@ -359,7 +356,7 @@ enum err command_enrollee_ping(struct command_call *c)
 		memcpy(body, &c->now.boot_ms, sizeof(body));
 	e = find_device(c, id);
 	if (e == ERR_OK)
-		e = listener_ping(c->config->listener, &c->now, id, body, &c->why);
+		e = c->config->ping(c->config->ping_arg, &c->now, id, body, &c->why);
 	if (e != ERR_OK)
 		return e;
 	put_text(c, c->out, "device_id", id);

@@ -11,10 +11,11 @@
 #include "enr/err.h"
 
 struct batch;
+struct clock_now;
 struct control;
 struct event_base;
-struct listener;
 struct nodes;
+struct reason;
 struct service;
 
 /* What only the daemon knows, for the method Status. Strings are borrowed until return. */
@@ -40,7 +41,11 @@ struct control_config {
 	struct batch *batch;
 	struct service *service;
 	struct nodes *nodes;
-	struct listener *listener; /* for EnrolleePing; NULL: enrollees cannot be reached */
+	/* EnrolleePing: what listener_ping does, inside the batch's request. NULL: enrollees cannot
+	 * be reached. */
+	enum err (*ping)(void *arg, const struct clock_now *now, const char *device_id,
+		const uint8_t body[8], struct reason *why);
+	void *ping_arg;
 	void (*status)(void *arg, struct control_daemon_status *out);
 	void *status_arg;
 };

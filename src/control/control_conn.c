@@ -42,6 +42,8 @@ struct conn {
 	uint64_t unread_since_ms; /* 0: nothing waits for the client */
 };
 
+static void conn_close(struct conn *k, const char *why);
+
 /* --- out --------------------------------------------------------------------------------- */
 
 /* ERR_CLOSED: the client is gone. */
