@@ -378,6 +378,8 @@ static struct job_action on_timer(struct job *job, uint64_t now_ms)
 {
 	if ((is_open(job->state) || job->state == JOB_SAVED) && now_ms >= job->expires_ms)
 		return on_expired(job);
+	if (job->state == JOB_REMOVING && now_ms >= job->expires_ms)
+		return enter(job, JOB_UNCONFIRMED, JOB_REASON_NO_ANSWER);
 	if (job->in_flight && now_ms >= job->deadline_ms)
 		return on_silence(job, now_ms);
 	return nothing();
@@ -398,6 +400,7 @@ static struct job_action on_remove(struct job *job, uint64_t now_ms)
 	job->codes = 0;
 	job->refused = 0;
 	job->next_try_ms = now_ms;
+	job->expires_ms = now_ms + JOB_REMOVE_MS;
 	return enter(job, job->attempts > 0 ? JOB_REMOVING : JOB_REMOVED, JOB_REASON_NONE);
 }
 

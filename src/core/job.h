@@ -69,10 +69,11 @@ enum job_method { JOB_METHOD_NONE, JOB_METHOD_DIRECT, JOB_METHOD_DIRECTED, JOB_M
 #define JOB_SILENT_MAX 5     /* unanswered requests over the mesh while the node is seen */
 #define JOB_CODE_RETRY_MAX 3 /* answers 0x01, 0x04, 0x11 in a row */
 #define JOB_REMOVE_TRIES_MAX 5
-#define JOB_VERIFY_MS 6000   /* how long a question for the device info is waited for */
-#define JOB_CONNECT_MS 20000 /* a direct connection and its handshake */
-#define JOB_ANSWER_MS 25000  /* 15 s pre-enrollment, erase, save (mesh-protocol §13.1) */
-#define JOB_REBOOT_MS 5000   /* an OK node resets itself after 4.1 to 4.9 s */
+#define JOB_REMOVE_MS 3600000 /* then it ends unconfirmed, tried or not */
+#define JOB_VERIFY_MS 6000    /* how long a question for the device info is waited for */
+#define JOB_CONNECT_MS 20000  /* a direct connection and its handshake */
+#define JOB_ANSWER_MS 25000   /* 15 s pre-enrollment, erase, save (mesh-protocol §13.1) */
+#define JOB_REBOOT_MS 5000    /* an OK node resets itself after 4.1 to 4.9 s */
 #define JOB_BACKOFF_MAX_MS 300000
 #define JOB_SIGHTING_MS 600000 /* how long it counts that a helper saw the node */
 #define JOB_EAR_MS 15000       /* the same for our own radio: it advertises every 0.1 to 1 s */
@@ -92,7 +93,6 @@ struct job {
 	uint16_t node_id;
 	uint8_t handle; /* never 0 */
 	uint8_t timeout_s;
-	uint64_t expires_ms;
 
 	/* Stored at each transition. */
 	enum job_state state;
@@ -106,6 +106,7 @@ struct job {
 	uint8_t codes;          /* answers with a code worth a retry, in a row */
 	uint16_t tries;         /* in the present state, for the back-off */
 	uint64_t next_try_ms;
+	uint64_t expires_ms; /* a removal has its own, JOB_REMOVE_MS */
 
 	/* Session truth; zero after a restart. */
 	bool in_flight; /* an attempt runs until deadline_ms */

@@ -35,7 +35,7 @@ enum schedule_do {
 struct schedule_pick {
 	enum schedule_do what;
 	struct job *job;
-	uint16_t helper;
+	uint16_t helper; /* the receiver of a directed request */
 	uint64_t until_ms;
 	uint32_t serials[SCHEDULE_SURVEY_MAX];
 	struct job *surveyed[SCHEDULE_SURVEY_MAX];

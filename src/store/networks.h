@@ -27,6 +27,7 @@ struct network_keys {
 struct network_row {
 	uint16_t id; /* 1..65534 */
 	char name[NETWORK_NAME_MAX + 1];
+	uint16_t first_node_id;  /* ids below are not ours to give */
 	uint16_t next_node_id;   /* lowest id never given, up to NODE_ID_MAX + 1 */
 	uint16_t next_asset_id;  /* the same for assets */
 	uint32_t gateway_serial; /* preferred gateway node, UINT32_MAX: the strongest */
@@ -35,7 +36,8 @@ struct network_row {
 	uint32_t joined;         /* of them joined */
 };
 
-/* Takes row->id, name, next ids, gateway_serial and created_at. ERR_CONFLICT if the id is there. */
+/* Takes row->id, name, first_node_id, gateway_serial and created_at. ERR_CONFLICT if the id is
+ * there. */
 ENR_MUST_CHECK enum err store_networks_insert(
 	struct store *s, const struct network_row *row, const struct network_keys *keys);
 
@@ -45,11 +47,12 @@ ENR_MUST_CHECK enum err store_networks_get(struct store *s, uint16_t id, struct 
 /* The caller wipes *out. ERR_NOT_FOUND; ERR_AUTH if the seal does not open. */
 ENR_MUST_CHECK enum err store_networks_keys(struct store *s, uint16_t id, struct network_keys *out);
 
-/* In order of id, those above `after`; each_fn returns false to stop. */
+/* In order of id, those above `after`; each returns false to stop. */
 ENR_MUST_CHECK enum err store_networks_list(struct store *s, uint16_t after,
 	bool (*each)(void *ctx, const struct network_row *row), void *ctx);
 
-/* ERR_NOT_FOUND; ERR_STATE while a row of nodes is in it that is not over. */
+/* ERR_NOT_FOUND; ERR_STATE while nodes are in it: any but removed, failed, expired
+ * and cancelled ones, which go with it. */
 ENR_MUST_CHECK enum err store_networks_delete(struct store *s, uint16_t id);
 
 /*
@@ -57,12 +60,12 @@ ENR_MUST_CHECK enum err store_networks_delete(struct store *s, uint16_t id);
  * serial gets the same id again. ERR_FULL when the range is used up.
  */
 ENR_MUST_CHECK enum err store_ids_reserve(struct store *s, uint16_t network_id, uint32_t serial,
-	bool asset, uint64_t now_s, uint16_t *out);
+	bool asset, uint64_t given_at, uint16_t *out);
 
 /* A member that we met but did not enroll: its id is never given. serial UINT32_MAX: unknown.
  * ERR_CONFLICT when the id is another serial's. */
 ENR_MUST_CHECK enum err store_ids_adopt(
-	struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial, uint64_t now_s);
+	struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial, uint64_t given_at);
 
 /* Only when the node confirmed its removal or no request ever left for it. */
 ENR_MUST_CHECK enum err store_ids_free(struct store *s, uint16_t network_id, uint16_t node_id);

@@ -48,9 +48,9 @@ ENR_MUST_CHECK enum err store_nodes_list(struct store *s, const struct nodes_fil
 	int64_t after, bool (*each)(void *ctx, const struct node_row *row), void *ctx);
 
 /* Writes the job's stored fields if the row is still in state `was`. ERR_STATE if not, ERR_EXPIRED
- * if the new state is sent and its lifetime is over at now_s (service time), ERR_STATE if it is
+ * if the new state is sent and its lifetime is over at now_ms (service time), ERR_STATE if it is
  * expired and it is not. */
 ENR_MUST_CHECK enum err store_nodes_update(struct store *s, const struct job *job,
-	enum job_state was, uint64_t now_s, uint64_t wall_s);
+	enum job_state was, uint64_t now_ms, uint64_t changed_at);
 
 #endif

@@ -1,0 +1,308 @@
+#include "core/schedule.h"
+
+struct look {
+	const struct schedule *s;
+	struct job *const *jobs;
+	size_t count;
+	uint64_t now_ms;
+	unsigned verifies; /* in flight */
+	unsigned directed;
+	unsigned broadcasts;
+};
+
+static bool is_asking(const struct job *job)
+{
+	return job->state == JOB_PENDING || job->state == JOB_LOCATED || job->state == JOB_SENT ||
+	       job->state == JOB_WAITING;
+}
+
+static struct look look_at(
+	const struct schedule *s, struct job *const *jobs, size_t count, uint64_t now_ms)
+{
+	struct look l = {.s = s, .jobs = jobs, .count = count, .now_ms = now_ms};
+
+	for (size_t i = 0; i < count; i++) {
+		const struct job *job = jobs[i];
+
+		if (!job->in_flight)
+			continue;
+		if (job->state == JOB_SAVED)
+			l.verifies++;
+		else if (job->method == JOB_METHOD_DIRECTED)
+			l.directed++;
+		else if (job->method == JOB_METHOD_BROADCAST)
+			l.broadcasts++;
+	}
+	return l;
+}
+
+/* One operation per helper at a time: a busy one drops the next request silently (§4.6 step 3). */
+static bool helper_busy(void *ctx, uint16_t id)
+{
+	const struct look *l = ctx;
+
+	for (size_t i = 0; i < l->count; i++) {
+		const struct job *job = l->jobs[i];
+
+		if (job->in_flight && job->state != JOB_SAVED &&
+			job->method == JOB_METHOD_DIRECTED && job->helper == id)
+			return true;
+	}
+	return false;
+}
+
+/* By our own radio: unless that failed twice in a row while there is another way. */
+static bool direct_is_better(const struct look *l, const struct job *job)
+{
+	if (!job_in_range(job, l->now_ms))
+		return false;
+	if (!l->s->attached)
+		return true;
+	return job->ear_rssi >= SCHEDULE_RSSI_MIN && job->link_fails < 2;
+}
+
+static bool is_unseen(const struct look *l, const struct job *job)
+{
+	return is_asking(job) && !direct_is_better(l, job) &&
+	       !job_best_helper(job, l->now_ms, NULL, NULL);
+}
+
+/* The longest waiting goes first; equals keep their order. */
+static bool goes_before(const struct job *a, const struct job *b)
+{
+	if (!b || a->tries != b->tries)
+		return !b || a->tries < b->tries;
+	return a->next_try_ms < b->next_try_ms;
+}
+
+static struct job *find_timer(const struct look *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		struct job *job = l->jobs[i];
+
+		if (job_is_over(job->state))
+			continue;
+		if (l->now_ms >= job->expires_ms)
+			return job;
+		if (job->in_flight && l->now_ms >= job->deadline_ms)
+			return job;
+	}
+	return NULL;
+}
+
+static struct job *find_verify(const struct look *l)
+{
+	struct job *best = NULL;
+
+	if (!l->s->attached || l->verifies >= SCHEDULE_VERIFIES_MAX)
+		return NULL;
+	for (size_t i = 0; i < l->count; i++) {
+		struct job *job = l->jobs[i];
+
+		if (job->state == JOB_SAVED && job_is_due(job, l->now_ms) && goes_before(job, best))
+			best = job;
+	}
+	return best;
+}
+
+/* A member is asked through the mesh first, then in turns; by our own radio if that is all. */
+static enum schedule_do removal_way(const struct look *l, const struct job *job)
+{
+	bool near = job_in_range(job, l->now_ms) && l->s->radio_free;
+
+	if (l->s->attached && (job->tries % 2 == 0 || !near) &&
+		!helper_busy((void *)l, job->node_id))
+		return SCHEDULE_DIRECTED;
+	return near ? SCHEDULE_DIRECT : SCHEDULE_SLEEP;
+}
+
+static struct schedule_pick find_removal(const struct look *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		struct job *job = l->jobs[i];
+		enum schedule_do way;
+
+		if (job->state != JOB_REMOVING || !job_is_due(job, l->now_ms))
+			continue;
+		way = removal_way(l, job);
+		if (way != SCHEDULE_SLEEP)
+			return (struct schedule_pick){
+				.what = way, .job = job, .helper = job->node_id};
+	}
+	return (struct schedule_pick){.what = SCHEDULE_SLEEP};
+}
+
+static struct job *find_direct(const struct look *l)
+{
+	struct job *best = NULL;
+
+	if (!l->s->radio_free)
+		return NULL;
+	for (size_t i = 0; i < l->count; i++) {
+		struct job *job = l->jobs[i];
+
+		if (is_asking(job) && job_is_due(job, l->now_ms) && direct_is_better(l, job) &&
+			goes_before(job, best))
+			best = job;
+	}
+	return best;
+}
+
+/* While a broadcast runs it has parked half of the members (fleet-baseline): they would not take a
+ * directed request. */
+static struct schedule_pick find_directed(struct look *l)
+{
+	struct schedule_pick p = {.what = SCHEDULE_SLEEP};
+
+	if (!l->s->attached || l->broadcasts > 0)
+		return p;
+	for (size_t i = 0; i < l->count; i++) {
+		struct job *job = l->jobs[i];
+		const struct job_helper *h;
+
+		if (!is_asking(job) || !job_is_due(job, l->now_ms) || direct_is_better(l, job) ||
+			!goes_before(job, p.job))
+			continue;
+		h = job_best_helper(job, l->now_ms, helper_busy, l);
+		if (h) {
+			p.what = SCHEDULE_DIRECTED;
+			p.job = job;
+			p.helper = h->id;
+		}
+	}
+	return p;
+}
+
+static bool any_unsurveyed(const struct look *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (l->jobs[i]->surveyed_ms == 0 && is_unseen(l, l->jobs[i]))
+			return true;
+	return false;
+}
+
+/* The last resort, one at a time and not beside directed ones; after surveys had their chance,
+ * which cost the members little. */
+static struct job *find_broadcast(const struct look *l)
+{
+	struct job *best = NULL;
+
+	if (!l->s->attached || l->broadcasts > 0 || l->directed > 0 || any_unsurveyed(l))
+		return NULL;
+	for (size_t i = 0; i < l->count; i++) {
+		struct job *job = l->jobs[i];
+
+		if (!is_unseen(l, job) || !job_is_due(job, l->now_ms) || job->surveyed_ms == 0 ||
+			l->now_ms < job->surveyed_ms + SCHEDULE_SURVEY_ANSWER_MS)
+			continue;
+		if (goes_before(job, best))
+			best = job;
+	}
+	return best;
+}
+
+/* Keeps the list of a survey sorted: asked longest ago first. */
+static void survey_insert(struct schedule_pick *p, struct job *job)
+{
+	size_t i = p->count;
+
+	while (i > 0 && job->surveyed_ms < p->surveyed[i - 1]->surveyed_ms)
+		i--;
+	if (i >= SCHEDULE_SURVEY_MAX)
+		return;
+	if (p->count < SCHEDULE_SURVEY_MAX)
+		p->count++;
+	for (size_t k = p->count - 1; k > i; k--)
+		p->surveyed[k] = p->surveyed[k - 1];
+	p->surveyed[i] = job;
+}
+
+static bool survey_is_due(const struct job *job, uint64_t now_ms)
+{
+	return job->surveyed_ms == 0 || now_ms >= job->surveyed_ms + SCHEDULE_SURVEY_AGAIN_MS;
+}
+
+/* Up to 11 serials that nobody sees; free places are filled, since each survey ends the last. */
+static struct schedule_pick find_survey(const struct look *l)
+{
+	struct schedule_pick p = {.what = SCHEDULE_SLEEP};
+
+	if (!l->s->attached ||
+		(l->s->survey_ms != 0 && l->now_ms < l->s->survey_ms + SCHEDULE_SURVEY_GAP_MS))
+		return p;
+	for (size_t i = 0; i < l->count; i++)
+		if (is_unseen(l, l->jobs[i]))
+			survey_insert(&p, l->jobs[i]);
+	if (p.count == 0 || !survey_is_due(p.surveyed[0], l->now_ms)) {
+		p.count = 0;
+		return p;
+	}
+	p.what = SCHEDULE_SURVEY;
+	for (size_t i = 0; i < p.count; i++)
+		p.serials[i] = p.surveyed[i]->serial;
+	return p;
+}
+
+static void earlier(const struct look *l, uint64_t *until_ms, uint64_t at_ms)
+{
+	if (at_ms > l->now_ms && at_ms < *until_ms)
+		*until_ms = at_ms;
+}
+
+/* What is due already and could not be picked waits for an event, not for time. */
+static uint64_t wake_ms(const struct look *l)
+{
+	uint64_t until_ms = UINT64_MAX;
+
+	for (size_t i = 0; i < l->count; i++) {
+		const struct job *job = l->jobs[i];
+
+		if (job_is_over(job->state))
+			continue;
+		earlier(l, &until_ms, job->expires_ms);
+		earlier(l, &until_ms, job->in_flight ? job->deadline_ms : job->next_try_ms);
+		if (!l->s->attached || !is_unseen(l, job))
+			continue;
+		earlier(l, &until_ms, l->s->survey_ms + SCHEDULE_SURVEY_GAP_MS);
+		earlier(l, &until_ms, job->surveyed_ms + SCHEDULE_SURVEY_ANSWER_MS);
+		earlier(l, &until_ms, job->surveyed_ms + SCHEDULE_SURVEY_AGAIN_MS);
+	}
+	return until_ms;
+}
+
+static struct schedule_pick pick_job(enum schedule_do what, struct job *job)
+{
+	return (struct schedule_pick){.what = job ? what : SCHEDULE_SLEEP, .job = job};
+}
+
+struct schedule_pick schedule_pick(
+	const struct schedule *s, struct job *const *jobs, size_t count, uint64_t now_ms)
+{
+	struct look l = look_at(s, jobs, count, now_ms);
+	struct schedule_pick p;
+
+	if ((p = pick_job(SCHEDULE_TIMER, find_timer(&l))).job)
+		return p;
+	if ((p = pick_job(SCHEDULE_VERIFY, find_verify(&l))).job)
+		return p;
+	if ((p = find_removal(&l)).job)
+		return p;
+	if ((p = pick_job(SCHEDULE_DIRECT, find_direct(&l))).job)
+		return p;
+	if ((p = find_survey(&l)).count > 0)
+		return p;
+	if ((p = find_directed(&l)).job)
+		return p;
+	if ((p = pick_job(SCHEDULE_BROADCAST, find_broadcast(&l))).job)
+		return p;
+	return (struct schedule_pick){.what = SCHEDULE_SLEEP, .until_ms = wake_ms(&l)};
+}
+
+void schedule_surveyed(struct schedule *s, const struct schedule_pick *pick, uint64_t now_ms)
+{
+	uint64_t at_ms = now_ms > 0 ? now_ms : 1;
+
+	s->survey_ms = at_ms;
+	for (size_t i = 0; i < pick->count; i++)
+		pick->surveyed[i]->surveyed_ms = at_ms;
+}

@@ -1,0 +1,312 @@
+#include "store/networks.h"
+
+#include "store/stmt.h"
+
+static const char KEYS[] = "networks.keys";
+
+#define KEYS_BYTES sizeof(struct network_keys)
+
+/* The three keys are one sealed value: 48 bytes, network, user base, organization. */
+_Static_assert(sizeof(struct network_keys) == 48, "three keys of 16 bytes");
+
+static void bind_serial(struct stmt *q, uint32_t serial)
+{
+	if (serial == UINT32_MAX)
+		stmt_bind_null(q);
+	else
+		stmt_bind_u64(q, serial);
+}
+
+enum err store_networks_insert(
+	struct store *s, const struct network_row *row, const struct network_keys *keys)
+{
+	static const char PUT[] = "INSERT INTO networks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+	struct stmt_sealed sealed;
+	struct stmt q;
+	int64_t id;
+	enum err e = stmt_next_rowid(s, "networks", &id);
+
+	if (e != ERR_OK)
+		return e;
+	q = stmt_start(s, PUT);
+	stmt_bind_i64(&q, id);
+	stmt_bind_u64(&q, row->id);
+	stmt_bind_text(&q, row->name);
+	stmt_bind_sealed(&q, &sealed, KEYS, id, (struct span){(const uint8_t *)keys, KEYS_BYTES});
+	stmt_bind_u64(&q, row->first_node_id);
+	stmt_bind_u64(&q, row->first_node_id);
+	stmt_bind_u64(&q, ASSET_ID_MIN);
+	bind_serial(&q, row->gateway_serial);
+	stmt_bind_u64(&q, row->created_at);
+	return stmt_run(&q, NULL);
+}
+
+#define COLUMNS                                                                          \
+	"network_id, name, first_node_id, next_node_id, next_asset_id, gateway_serial, " \
+	"created_at, "                                                                   \
+	"(SELECT count(*) FROM nodes WHERE nodes.network_id = networks.network_id), "    \
+	"(SELECT count(*) FROM nodes WHERE nodes.network_id = networks.network_id AND "  \
+	"state = 'joined') FROM networks "
+
+static void read_row(struct stmt *q, struct network_row *out)
+{
+	out->id = (uint16_t)stmt_u64(q);
+	stmt_text(q, out->name, sizeof(out->name));
+	out->first_node_id = (uint16_t)stmt_u64(q);
+	out->next_node_id = (uint16_t)stmt_u64(q);
+	out->next_asset_id = (uint16_t)stmt_u64(q);
+	if (stmt_is_null(q)) {
+		stmt_skip(q);
+		out->gateway_serial = UINT32_MAX;
+	} else {
+		out->gateway_serial = (uint32_t)stmt_u64(q);
+	}
+	out->created_at = stmt_u64(q);
+	out->nodes = (uint32_t)stmt_u64(q);
+	out->joined = (uint32_t)stmt_u64(q);
+}
+
+enum err store_networks_get(struct store *s, uint16_t id, struct network_row *out)
+{
+	static const char GET[] = "SELECT " COLUMNS "WHERE network_id = ?";
+	struct stmt q = stmt_start(s, GET);
+
+	stmt_bind_u64(&q, id);
+	if (stmt_step(&q))
+		read_row(&q, out);
+	return stmt_end_found(&q);
+}
+
+enum err store_networks_keys(struct store *s, uint16_t id, struct network_keys *out)
+{
+	static const char GET[] = "SELECT row, keys FROM networks WHERE network_id = ?";
+	struct stmt q = stmt_start(s, GET);
+	enum err e;
+
+	stmt_bind_u64(&q, id);
+	if (stmt_step(&q)) {
+		int64_t row = stmt_i64(&q);
+
+		stmt_sealed(&q, KEYS, row, out, KEYS_BYTES);
+	}
+	e = stmt_end_found(&q);
+	if (e != ERR_OK)
+		bytes_wipe(out, sizeof(*out));
+	return e;
+}
+
+enum err store_networks_list(struct store *s, uint16_t after,
+	bool (*each)(void *ctx, const struct network_row *row), void *ctx)
+{
+	static const char LIST[] = "SELECT " COLUMNS "WHERE network_id > ? ORDER BY network_id";
+	struct stmt q = stmt_start(s, LIST);
+	struct network_row row;
+
+	stmt_bind_u64(&q, after);
+	while (stmt_step(&q)) {
+		read_row(&q, &row);
+		if (q.error != ERR_OK || !each(ctx, &row))
+			break;
+	}
+	return stmt_end(&q);
+}
+
+static enum err delete_where(struct store *s, const char *sql, uint16_t id)
+{
+	struct stmt q = stmt_start(s, sql);
+
+	stmt_bind_u64(&q, id);
+	return stmt_run(&q, NULL);
+}
+
+static enum err count_bound(struct store *s, uint16_t id, uint64_t *out)
+{
+	static const char COUNT[] =
+		"SELECT count(*) FROM nodes WHERE network_id = ? AND state NOT IN "
+		"('removed', 'failed', 'expired', 'cancelled')";
+	struct stmt q = stmt_start(s, COUNT);
+
+	stmt_bind_u64(&q, id);
+	if (stmt_step(&q))
+		*out = stmt_u64(&q);
+	return stmt_end_found(&q);
+}
+
+enum err store_networks_delete(struct store *s, uint16_t id)
+{
+	static const char NODES[] = "DELETE FROM nodes WHERE network_id = ?";
+	static const char IDS[] = "DELETE FROM node_ids WHERE network_id = ?";
+	static const char NETWORK[] = "DELETE FROM networks WHERE network_id = ?";
+	uint64_t bound = 0;
+	struct stmt q;
+	enum err e = count_bound(s, id, &bound);
+
+	if (e != ERR_OK || bound > 0)
+		return e != ERR_OK ? e : ERR_STATE;
+	if ((e = delete_where(s, NODES, id)) != ERR_OK || (e = delete_where(s, IDS, id)) != ERR_OK)
+		return e;
+	q = stmt_start(s, NETWORK);
+	stmt_bind_u64(&q, id);
+	return stmt_run_one(&q);
+}
+
+/* --- the ledger ------------------------------------------------------------------------------ */
+
+static bool is_asset_id(uint16_t node_id)
+{
+	return node_id >= ASSET_ID_MIN;
+}
+
+static enum err ids_find(struct store *s, uint16_t network_id, uint32_t serial, uint16_t *out)
+{
+	static const char FIND[] =
+		"SELECT node_id FROM node_ids WHERE network_id = ? AND serial = ?";
+	struct stmt q = stmt_start(s, FIND);
+
+	stmt_bind_u64(&q, network_id);
+	stmt_bind_u64(&q, serial);
+	if (stmt_step(&q))
+		*out = (uint16_t)stmt_u64(&q);
+	return stmt_end_found(&q);
+}
+
+static enum err ids_put(
+	struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial, uint64_t given_at)
+{
+	static const char PUT[] = "INSERT INTO node_ids VALUES (?, ?, ?, ?)";
+	struct stmt q = stmt_start(s, PUT);
+
+	stmt_bind_u64(&q, network_id);
+	stmt_bind_u64(&q, node_id);
+	bind_serial(&q, serial);
+	stmt_bind_u64(&q, given_at);
+	return stmt_run(&q, NULL);
+}
+
+/* The id stays out of use, but is no longer its serial's. */
+static enum err ids_orphan(struct store *s, uint16_t network_id, uint16_t node_id)
+{
+	static const char ORPHAN[] =
+		"UPDATE node_ids SET serial = NULL WHERE network_id = ? AND node_id = ?";
+	struct stmt q = stmt_start(s, ORPHAN);
+
+	stmt_bind_u64(&q, network_id);
+	stmt_bind_u64(&q, node_id);
+	return stmt_run_one(&q);
+}
+
+/* The first that was never given; an adopted one in its way is stepped over. */
+static enum err ids_fresh(struct store *s, uint16_t network_id, bool asset, uint16_t *out)
+{
+	static const char NODE[] =
+		"WITH RECURSIVE c (n) AS (SELECT next_node_id FROM networks WHERE network_id = ?1 "
+		"UNION ALL SELECT n + 1 FROM c WHERE n <= 1999) SELECT n FROM c WHERE n <= 1999 "
+		"AND "
+		"NOT EXISTS (SELECT 1 FROM node_ids WHERE network_id = ?1 AND node_id = n) LIMIT 1";
+	static const char ASSET[] =
+		"WITH RECURSIVE c (n) AS (SELECT next_asset_id FROM networks WHERE network_id = ?1 "
+		"UNION ALL SELECT n + 1 FROM c WHERE n <= 57999) SELECT n FROM c WHERE n <= 57999 "
+		"AND "
+		"NOT EXISTS (SELECT 1 FROM node_ids WHERE network_id = ?1 AND node_id = n) LIMIT 1";
+	struct stmt q = stmt_start(s, asset ? ASSET : NODE);
+
+	stmt_bind_u64(&q, network_id);
+	if (stmt_step(&q))
+		*out = (uint16_t)stmt_u64(&q);
+	return stmt_end_found(&q);
+}
+
+/* When all have been given once: the lowest that was given back. */
+static enum err ids_returned(struct store *s, uint16_t network_id, bool asset, uint16_t *out)
+{
+	static const char NODE[] =
+		"WITH RECURSIVE c (n) AS (SELECT first_node_id FROM networks WHERE network_id = ?1 "
+		"UNION ALL SELECT n + 1 FROM c WHERE n < 1999) SELECT n FROM c WHERE NOT EXISTS "
+		"(SELECT 1 FROM node_ids WHERE network_id = ?1 AND node_id = n) LIMIT 1";
+	static const char ASSET[] =
+		"WITH RECURSIVE c (n) AS (VALUES (33000) "
+		"UNION ALL SELECT n + 1 FROM c WHERE n < 57999) SELECT n FROM c WHERE NOT EXISTS "
+		"(SELECT 1 FROM node_ids WHERE network_id = ?1 AND node_id = n) LIMIT 1";
+	struct stmt q = stmt_start(s, asset ? ASSET : NODE);
+
+	stmt_bind_u64(&q, network_id);
+	if (stmt_step(&q))
+		*out = (uint16_t)stmt_u64(&q);
+	return stmt_end_found(&q);
+}
+
+static enum err ids_advance(struct store *s, uint16_t network_id, bool asset, uint16_t given)
+{
+	static const char NODE[] =
+		"UPDATE networks SET next_node_id = max(next_node_id, ?) WHERE network_id = ?";
+	static const char ASSET[] =
+		"UPDATE networks SET next_asset_id = max(next_asset_id, ?) WHERE network_id = ?";
+	struct stmt q = stmt_start(s, asset ? ASSET : NODE);
+
+	stmt_bind_u64(&q, (uint64_t)given + 1);
+	stmt_bind_u64(&q, network_id);
+	return stmt_run_one(&q);
+}
+
+enum err store_ids_reserve(struct store *s, uint16_t network_id, uint32_t serial, bool asset,
+	uint64_t given_at, uint16_t *out)
+{
+	struct network_row row;
+	enum err e = store_networks_get(s, network_id, &row);
+
+	if (e != ERR_OK)
+		return e;
+	e = ids_find(s, network_id, serial, out);
+	if (e == ERR_OK && is_asset_id(*out) == asset)
+		return ERR_OK;
+	if (e == ERR_OK)
+		e = ids_orphan(s, network_id, *out);
+	if (e != ERR_OK && e != ERR_NOT_FOUND)
+		return e;
+	e = ids_fresh(s, network_id, asset, out);
+	if (e == ERR_NOT_FOUND)
+		e = ids_returned(s, network_id, asset, out);
+	if (e != ERR_OK)
+		return e == ERR_NOT_FOUND ? ERR_FULL : e;
+	e = ids_advance(s, network_id, asset, *out);
+	return e != ERR_OK ? e : ids_put(s, network_id, *out, serial, given_at);
+}
+
+static enum err ids_owner(struct store *s, uint16_t network_id, uint16_t node_id, uint32_t *out)
+{
+	static const char FIND[] =
+		"SELECT serial FROM node_ids WHERE network_id = ? AND node_id = ?";
+	struct stmt q = stmt_start(s, FIND);
+
+	stmt_bind_u64(&q, network_id);
+	stmt_bind_u64(&q, node_id);
+	if (stmt_step(&q))
+		*out = stmt_is_null(&q) ? UINT32_MAX : (uint32_t)stmt_u64(&q);
+	return stmt_end_found(&q);
+}
+
+enum err store_ids_adopt(
+	struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial, uint64_t given_at)
+{
+	uint32_t owner = UINT32_MAX;
+	uint16_t other;
+	enum err e = ids_owner(s, network_id, node_id, &owner);
+
+	if (e == ERR_OK)
+		return owner == serial || owner == UINT32_MAX ? ERR_OK : ERR_CONFLICT;
+	if (e != ERR_NOT_FOUND)
+		return e;
+	if (serial != UINT32_MAX && ids_find(s, network_id, serial, &other) == ERR_OK)
+		serial = UINT32_MAX; /* we promised that serial another id: keep both out of use */
+	return ids_put(s, network_id, node_id, serial, given_at);
+}
+
+enum err store_ids_free(struct store *s, uint16_t network_id, uint16_t node_id)
+{
+	static const char FREE[] = "DELETE FROM node_ids WHERE network_id = ? AND node_id = ?";
+	struct stmt q = stmt_start(s, FREE);
+
+	stmt_bind_u64(&q, network_id);
+	stmt_bind_u64(&q, node_id);
+	return stmt_run(&q, NULL);
+}
