@@ -20,6 +20,8 @@ config.mk: configure.ac config.mk.in tools/install-deps
 
 ROOMS   := core base store mesh net enroll control
 SRC     := $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c)) build/sql.c build/interface.c
+# The clients' rooms but their main(): tests link them too.
+SRC     += $(filter-out %/main.c,$(wildcard src/cli/*.c src/enrollee/*.c))
 FW      := $(wildcard firmware/core/*.c) $(wildcard firmware/port/host/*.c)
 CLI     := $(wildcard src/cli/*.c)
 AGENT   := $(wildcard src/enrollee/*.c)
