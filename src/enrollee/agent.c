@@ -25,7 +25,7 @@ static enum err keypair(
 	const struct crypto *c, const struct secret32 *priv, struct x3dh_keypair *out)
 {
 	out->priv = *priv;
-	return c->x25519_public(c->ctx, priv, &out->pub);
+	return xeddsa_public(c, priv, &out->pub);
 }
 
 enum err agent_key_text(const struct crypto *c, const struct state *s,
@@ -36,7 +36,7 @@ enum err agent_key_text(const struct crypto *c, const struct state *s,
 
 	if (s->stage == STATE_ENROLLED)
 		return ERR_STATE;
-	err = c->x25519_public(c->ctx, &s->eik, &eik);
+	err = xeddsa_public(c, &s->eik, &eik);
 	if (!err)
 		err = enrollmsg_id(c, &eik, id);
 	return err ? err : enrollmsg_key_print(&eik, text, ENROLLMSG_KEY_TEXT_CHARS + 1);
@@ -45,7 +45,7 @@ enum err agent_key_text(const struct crypto *c, const struct state *s,
 enum err agent_device_id(const struct crypto *c, const struct state *s, struct public32 *id)
 {
 	struct public32 ik;
-	enum err err = c->x25519_public(c->ctx, &s->ik, &ik);
+	enum err err = xeddsa_public(c, &s->ik, &ik);
 
 	return err ? err : enrollmsg_id(c, &ik, id);
 }
@@ -218,7 +218,7 @@ enum err agent_answer(const struct crypto *c, struct span payload, uint64_t now_
 		return ERR_STATE;
 	session.h = s->h;
 	session.traffic = s->traffic;
-	err = c->x25519_public(c->ctx, &s->ik, &session.ik_b);
+	err = xeddsa_public(c, &s->ik, &session.ik_b);
 	if (!err)
 		err = enrollmsg_answer_open(c, &session, payload, &answer);
 	if (!err)

@@ -192,7 +192,7 @@ static enum err migrate(struct store *s, unsigned version)
 
 static enum err prepare_database(struct store *s, const struct store_config *c, struct reason *why)
 {
-	struct identity id;
+	struct identity id = {0};
 	enum err e = read_identity(s, &id);
 
 	if (e == ERR_INVALID)
