@@ -69,8 +69,8 @@ struct nodes_event {
 struct nodes *nodes_new(struct store *s, const struct crypto *crypto);
 void nodes_free(struct nodes *n);
 
-/* Called inside the transaction for each row that control added, cancelled or told to be removed.
- * The runner sets it. */
+/* Called inside the transaction for each row that was added, cancelled or told to be removed; row
+ * is NULL when networks have changed. The runner sets it. */
 void nodes_set_hook(
 	struct nodes *n, void (*changed)(void *ctx, const struct node_row *row), void *ctx);
 
