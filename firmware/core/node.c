@@ -1,0 +1,363 @@
+#include "node.h"
+
+#include "enr/meshadv.h"
+
+#define DECISECOND_MS 100u
+
+/* --- boot ------------------------------------------------------------------------------------- */
+
+static void load_config(struct node *n)
+{
+	uint8_t record[RECORDS_DATA_MAX_BYTES];
+	struct config stored;
+	size_t bytes;
+	enum err e;
+
+	config_default(&n->id, &n->config);
+	if (n->features->no_storage) {
+		e = config_decode_noinit(n->port->noinit, &stored);
+	} else {
+		e = records_read(&n->records, RECORDS_ID_NODE, record, sizeof(record), &bytes);
+		if (e == ERR_OK)
+			e = config_decode(record, bytes, &n->id, &stored);
+	}
+	if (e == ERR_OK)
+		n->config = stored;
+	bytes_wipe(record, sizeof(record));
+	bytes_wipe(&stored, sizeof(stored));
+}
+
+static void join_mesh(struct node *n)
+{
+	struct port_mesh mesh = {n->config.network_id, n->config.node_id, n->config.network_key};
+
+	if (n->config.enrolled && mesh.network_id != 0 && !node_is_asset(n))
+		(void)n->port->mesh_start(n->port->ctx, &mesh);
+	secret16_wipe(&mesh.network_key);
+}
+
+static void refresh_scan(struct node *n)
+{
+	enum port_scan duty = enroll_is_scanning(n) ? PORT_SCAN_HIGH : PORT_SCAN_LOW;
+
+	if (duty != n->scan && n->port->scan(n->port->ctx, duty) == ERR_OK)
+		n->scan = duty;
+}
+
+void node_init(struct node *n, const struct port *port, const struct node_features *features,
+	uint64_t now_ms)
+{
+	uint32_t uicr[PORT_UICR_WORDS];
+
+	memset(n, 0, sizeof(*n));
+	n->port = port;
+	n->features = features;
+	n->now_ms = now_ms;
+	n->reboot_at_ms = NODE_NEVER;
+	n->pressed_at_ms = NODE_NEVER;
+	n->adv_flags = 0xFF;
+	n->mesh.cluster_size = 1;
+	n->mesh.hops_to_sink = -1;
+	port->uicr_read(port->ctx, uicr);
+	port->chip_read(port->ctx, &n->chip);
+	config_identity(uicr, &n->chip, &n->id);
+	bytes_wipe(uicr, sizeof(uicr));
+	if (records_init(&n->records, port) == ERR_OK)
+		records_repair(&n->records);
+	load_config(n);
+	access_init(n);
+	enroll_init(n);
+	join_mesh(n);
+	advert_refresh(n);
+	refresh_scan(n);
+}
+
+/* --- small questions ------------------------------------------------------------------------------ */
+
+bool node_is_asset(const struct node *n)
+{
+	return n->features->device_type == MESHADV_DEVICE_ASSET;
+}
+
+bool node_has_free_in(const struct node *n)
+{
+	return n->mesh.links_in + access_count(n, PORT_PERIPHERAL) < ACCESS_IN_MAX;
+}
+
+uint8_t node_roll_percent(struct node *n)
+{
+	uint8_t b[4];
+	struct rd r = rd_init(b, sizeof(b));
+
+	if (n->port->random(n->port->ctx, b, sizeof(b)) != ERR_OK)
+		return 99;
+	return (uint8_t)(rd_u32(&r) % 100);
+}
+
+void node_plan_reboot(struct node *n, uint64_t delay_ms, enum port_reboot why)
+{
+	if (n->reboot_at_ms != NODE_NEVER && n->reboot_at_ms <= n->now_ms + delay_ms)
+		return;
+	n->reboot_at_ms = n->now_ms + delay_ms;
+	n->reboot_why = why;
+}
+
+/* --- routing ---------------------------------------------------------------------------------------- */
+
+/* Types that end where they arrive (§1.7): handshakes, cluster and time messages. */
+static bool is_routable(const struct meshmsg *m)
+{
+	return m->type != MESHMSG_TYPE_CLUSTER_INFO_UPDATE &&
+	       m->type != MESHMSG_TYPE_UPDATE_TIMESTAMP && m->type != MESHMSG_TYPE_DEAD_DATA &&
+	       (m->type < MESHMSG_TYPE_ENCRYPT_START || m->type > MESHMSG_TYPE_ENCRYPT_DONE);
+}
+
+static bool is_in_group(const struct node *n, uint16_t receiver)
+{
+	return receiver >= MESHMSG_GROUP_FIRST && receiver <= MESHMSG_GROUP_LAST &&
+	       (receiver == n->features->chip_group || receiver == n->features->featureset_group);
+}
+
+static bool is_for_us(const struct node *n, const struct meshmsg *m)
+{
+	return meshmsg_is_for(m, n->config.node_id) || is_in_group(n, m->receiver);
+}
+
+static bool is_hops(uint16_t receiver)
+{
+	return receiver >= MESHMSG_LOOPBACK && receiver <= MESHMSG_HOPS_LAST;
+}
+
+/* May a message that came to us go on, and to whom? 0xFFFF: no. */
+static uint16_t next_receiver(const struct node *n, const struct meshmsg *m)
+{
+	if (!is_routable(m) || m->receiver == n->config.node_id)
+		return MESHMSG_NODE_INVALID;
+	if (is_hops(m->receiver)) /* 30000: here only; 30001: not further than us */
+		return m->receiver <= MESHMSG_LOOPBACK + 1 ? MESHMSG_NODE_INVALID
+							    : (uint16_t)(m->receiver - 1);
+	return m->receiver == MESHMSG_ANYCAST ? MESHMSG_BROADCAST : m->receiver;
+}
+
+static void dispatch(struct node *n, const uint8_t *message, size_t bytes, uint8_t from_slot)
+{
+	struct meshmsg m;
+
+	if (meshmsg_decode(message, bytes, &m) != ERR_OK || !is_for_us(n, &m))
+		return;
+	if (m.module == MESHMSG_MODULE_ENROLLMENT)
+		enroll_on_message(n, &m, (struct span){message, bytes}, from_slot);
+	else
+		status_on_message(n, &m);
+}
+
+/* What came from the mesh goes on to the other neighbours and access peers, or to the one peer whose
+ * virtual id it names. */
+static void forward_from_mesh(struct node *n, uint16_t mesh_link, uint8_t *message, size_t bytes)
+{
+	uint8_t slot;
+	uint16_t receiver;
+	struct meshmsg m;
+
+	if (meshmsg_decode(message, bytes, &m) != ERR_OK)
+		return;
+	slot = access_find_virtual(n, m.receiver);
+	if (slot != ACCESS_NO_SLOT) {
+		access_offer(n, slot, ACCESS_FROM_MESH, message, bytes);
+		return;
+	}
+	receiver = next_receiver(n, &m);
+	if (receiver == MESHMSG_NODE_INVALID)
+		return;
+	meshmsg_set_receiver(message, receiver);
+	n->port->mesh_send(n->port->ctx, mesh_link, message, bytes);
+	access_offer_all(n, ACCESS_NO_SLOT, ACCESS_FROM_MESH, message, bytes);
+}
+
+static void forward_from_access(struct node *n, uint8_t slot, uint8_t *message, size_t bytes)
+{
+	uint16_t receiver;
+	struct meshmsg m;
+
+	if (meshmsg_decode(message, bytes, &m) != ERR_OK)
+		return;
+	receiver = next_receiver(n, &m);
+	if (receiver == MESHMSG_NODE_INVALID)
+		return;
+	meshmsg_set_receiver(message, receiver);
+	n->port->mesh_send(n->port->ctx, PORT_NO_LINK, message, bytes);
+	access_offer_all(n, slot, ACCESS_FROM_MESH, message, bytes);
+}
+
+/* Only a peer that has asked for our mesh reaches it (§3.3). */
+static bool is_tunnel_to_mesh(const struct node *n, uint8_t slot)
+{
+	const struct access_link *l = &n->access.links[slot];
+
+	return l->role == PORT_PERIPHERAL && l->sec.tunnel == MESHSEC_TUNNEL_REMOTE_MESH;
+}
+
+void node_on_access_message(
+	struct node *n, uint8_t slot, enum access_verdict verdict, uint8_t *message, size_t bytes)
+{
+	dispatch(n, message, bytes, slot);
+	if (verdict == ACCESS_WHITELIST && is_tunnel_to_mesh(n, slot))
+		forward_from_access(n, slot, message, bytes);
+}
+
+void node_send(struct node *n, const void *message, size_t bytes)
+{
+	uint8_t slot;
+	struct meshmsg m;
+
+	if (meshmsg_decode(message, bytes, &m) != ERR_OK)
+		return;
+	slot = access_find_virtual(n, m.receiver);
+	if (slot != ACCESS_NO_SLOT) {
+		access_offer(n, slot, ACCESS_FROM_SELF, message, bytes);
+		return;
+	}
+	if (m.receiver == n->config.node_id)
+		return;
+	if (m.receiver != MESHMSG_LOOPBACK)
+		n->port->mesh_send(n->port->ctx, PORT_NO_LINK, message, bytes);
+	access_offer_all(n, ACCESS_NO_SLOT, ACCESS_FROM_SELF, message, bytes);
+}
+
+void node_send_written(struct node *n, const struct wr *w, enum err encoded)
+{
+	if (encoded == ERR_OK)
+		node_send(n, w->p, w->len_bytes);
+}
+
+/* --- time ------------------------------------------------------------------------------------------- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t node_deadline_ms(const struct node *n)
+{
+	uint64_t next = earlier(access_deadline_ms(n), enroll_deadline_ms(n));
+
+	return earlier(next, n->reboot_at_ms);
+}
+
+static void begin(struct node *n, uint64_t now_ms)
+{
+	if (now_ms > n->now_ms)
+		n->now_ms = now_ms;
+}
+
+void node_on_timer(struct node *n, uint64_t now_ms)
+{
+	begin(n, now_ms);
+	if (n->now_ms >= n->reboot_at_ms) {
+		n->port->reboot(n->port->ctx, n->reboot_why);
+		n->reboot_at_ms = NODE_NEVER;
+		return;
+	}
+	access_on_timer(n);
+	enroll_on_timer(n);
+	refresh_scan(n);
+}
+
+/* --- events ------------------------------------------------------------------------------------------- */
+
+void node_on_flash(struct node *n, uint64_t now_ms, enum err result)
+{
+	begin(n, now_ms);
+	records_on_flash(&n->records, result);
+}
+
+void node_on_report(struct node *n, uint64_t now_ms, const struct port_report *report)
+{
+	begin(n, now_ms);
+	enroll_on_report(n, report);
+}
+
+void node_on_connected(struct node *n, uint64_t now_ms, uint16_t link, enum port_role role,
+	const uint8_t address[PORT_ADDRESS_BYTES])
+{
+	begin(n, now_ms);
+	access_on_connected(n, link, role, address);
+}
+
+void node_on_connect_failed(struct node *n, uint64_t now_ms)
+{
+	begin(n, now_ms);
+	access_on_connect_failed(n);
+}
+
+void node_on_subscribed(struct node *n, uint64_t now_ms, uint16_t link)
+{
+	begin(n, now_ms);
+	access_on_subscribed(n, link);
+}
+
+void node_on_pdu(struct node *n, uint64_t now_ms, uint16_t link, const void *pdu, size_t bytes)
+{
+	begin(n, now_ms);
+	access_on_pdu(n, link, pdu, bytes);
+	refresh_scan(n);
+}
+
+void node_on_tx_ready(struct node *n, uint64_t now_ms, uint16_t link)
+{
+	begin(n, now_ms);
+	access_on_tx_ready(n, link);
+}
+
+void node_on_disconnected(struct node *n, uint64_t now_ms, uint16_t link)
+{
+	begin(n, now_ms);
+	access_on_disconnected(n, link);
+}
+
+/* A changed cluster is told to every peer that may know (§3.8). */
+void node_on_mesh(struct node *n, uint64_t now_ms, const struct port_mesh_state *state)
+{
+	bool changed = state->cluster_size != n->mesh.cluster_size ||
+		       state->hops_to_sink != n->mesh.hops_to_sink;
+
+	begin(n, now_ms);
+	n->mesh = *state;
+	advert_refresh(n);
+	for (uint8_t i = 0; changed && i < ACCESS_LINKS_MAX; i++)
+		if (n->access.links[i].state == ACCESS_OPEN)
+			access_send_cluster_info(n, i);
+}
+
+void node_on_mesh_message(
+	struct node *n, uint64_t now_ms, uint16_t mesh_link, const void *message, size_t bytes)
+{
+	uint8_t copy[PORT_MESH_MAX_BYTES];
+
+	begin(n, now_ms);
+	if (bytes < MESHMSG_HEADER_BYTES || bytes > sizeof(copy))
+		return;
+	memcpy(copy, message, bytes);
+	dispatch(n, copy, bytes, ACCESS_NO_SLOT);
+	forward_from_mesh(n, mesh_link, copy, bytes);
+	bytes_wipe(copy, sizeof(copy));
+	refresh_scan(n);
+}
+
+/* Held longer than X and shorter than X + 4 s, strictly: back to the defaults (§4.14). */
+void node_on_button(struct node *n, uint64_t now_ms, bool pressed)
+{
+	uint64_t held_ms, min_ms = n->features->button_remove_ds * DECISECOND_MS;
+
+	begin(n, now_ms);
+	if (pressed) {
+		n->pressed_at_ms = n->now_ms;
+		return;
+	}
+	if (n->pressed_at_ms == NODE_NEVER)
+		return;
+	held_ms = n->now_ms - n->pressed_at_ms;
+	n->pressed_at_ms = NODE_NEVER;
+	if (min_ms != 0 && held_ms > min_ms && held_ms < min_ms + NODE_BUTTON_WINDOW_MS)
+		enroll_remove_self(n);
+}
