@@ -86,7 +86,7 @@ bool node_has_free_in(const struct node *n)
 
 uint8_t node_roll_percent(struct node *n)
 {
-	uint8_t b[4];
+	uint8_t b[4] = {0};
 	struct rd r = rd_init(b, sizeof(b));
 
 	if (n->port->random(n->port->ctx, b, sizeof(b)) != ERR_OK)

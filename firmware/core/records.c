@@ -58,7 +58,7 @@ static void encode_page_header(const struct page_header *h, uint8_t out[RECORDS_
 /* ERR_INVALID when there is none. */
 static enum err read_page_header(const struct records *r, uint8_t page, struct page_header *out)
 {
-	uint8_t b[RECORDS_PAGE_HEADER_BYTES];
+	uint8_t b[RECORDS_PAGE_HEADER_BYTES] = {0};
 	struct rd rd = rd_init(b, sizeof(b));
 	enum err e = read_at(r, page, 0, b, sizeof(b));
 

@@ -63,6 +63,9 @@ void sim_spec_init(struct sim_spec *spec);
 /* One line, without its end. ERR_NOT_FOUND: blank or comment; ERR_INVALID, ERR_UNKNOWN (field). */
 ENR_MUST_CHECK enum err sim_spec_parse(const char *line, struct sim_spec *out);
 
+/* "flash,nojoin": names joined by commas; "" or "none": none. ERR_UNKNOWN. */
+ENR_MUST_CHECK enum err sim_faults_parse(const char *text, uint32_t *out);
+
 /* What the running node believes, straight from its RAM (sim_node_state) or read from a flash
  * file by the node's own store (sim_flash_state; ERR_NOT_FOUND: no record, it is at its UICR
  * defaults). */
@@ -85,6 +88,10 @@ void sim_node_cut_power_at(struct sim_node *n, uint32_t k);
 /* One JSON object and a newline. Keys: the first 4 bytes of their SHA-256 as hex, or, with
  * full_keys, the keys themselves (only for tests, which compare them). */
 void sim_state_print(
+	FILE *f, uint32_t serial_index, const struct sim_enrollment *e, bool full_keys);
+
+/* The same fields without braces, for a larger object. */
+void sim_state_fields(
 	FILE *f, uint32_t serial_index, const struct sim_enrollment *e, bool full_keys);
 
 #endif
