@@ -71,10 +71,11 @@ struct port_mesh {
 
 /* The mesh links as they are now. */
 struct port_mesh_state {
-	uint16_t cluster_size;	/* nodes that are in one mesh with us, ourselves included; 1: alone */
-	int16_t hops_to_sink;	/* -1: there is no sink */
-	uint8_t links_in;	/* mesh links that others made to us */
-	uint8_t links_out;	/* mesh links that we made */
+	uint16_t
+		cluster_size; /* nodes that are in one mesh with us, ourselves included; 1: alone */
+	int16_t hops_to_sink; /* -1: there is no sink */
+	uint8_t links_in;     /* mesh links that others made to us */
+	uint8_t links_out;    /* mesh links that we made */
 	uint16_t in_partner_id; /* of the first incoming link, 0: none */
 	int8_t in_rssi_dbm;
 	uint8_t loss_count; /* links lost since boot */

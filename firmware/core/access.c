@@ -178,8 +178,8 @@ static bool passes(const struct node *n, const struct access_link *l, enum acces
 	return v == ACCESS_WHITELIST || v == ACCESS_LOCAL_ONLY;
 }
 
-void access_offer(struct node *n, uint8_t slot, enum access_origin origin, const void *message,
-	size_t bytes)
+void access_offer(
+	struct node *n, uint8_t slot, enum access_origin origin, const void *message, size_t bytes)
 {
 	struct access_link *l = &n->access.links[slot];
 	struct meshmsg m;

@@ -10,13 +10,13 @@
 #include "enr/meshsec.h"
 #include "firmware/port.h"
 
-#define ACCESS_LINKS_MAX    5	/* §2.3: all connections of a node */
-#define ACCESS_IN_MAX	    3	/* mesh links included */
-#define ACCESS_OUT_MAX	    3	/* mesh links included */
-#define ACCESS_QUEUE_BYTES  640 /* messages that wait, one length byte each */
-#define ACCESS_CORRUPT_MAX  32	/* §3.7 */
-#define ACCESS_NO_SLOT	    0xFF
-#define ACCESS_OPEN_MS	    5000 /* central: subscribe, then handshake, each */
+#define ACCESS_LINKS_MAX 5     /* §2.3: all connections of a node */
+#define ACCESS_IN_MAX 3        /* mesh links included */
+#define ACCESS_OUT_MAX 3       /* mesh links included */
+#define ACCESS_QUEUE_BYTES 640 /* messages that wait, one length byte each */
+#define ACCESS_CORRUPT_MAX 32  /* §3.7 */
+#define ACCESS_NO_SLOT 0xFF
+#define ACCESS_OPEN_MS 5000 /* central: subscribe, then handshake, each */
 
 struct node;
 
@@ -73,8 +73,8 @@ void access_cancel(struct node *n);
 void access_disconnect(struct node *n, uint8_t slot);
 
 /* Queues a message for this peer if the rules of §3.9 and §3.10 let it pass. */
-void access_offer(struct node *n, uint8_t slot, enum access_origin origin, const void *message,
-	size_t bytes);
+void access_offer(
+	struct node *n, uint8_t slot, enum access_origin origin, const void *message, size_t bytes);
 /* The same for all peers but one (ACCESS_NO_SLOT: all). */
 void access_offer_all(struct node *n, uint8_t except, enum access_origin origin,
 	const void *message, size_t bytes);
@@ -99,9 +99,9 @@ void access_on_disconnected(struct node *n, uint16_t link);
 /* In the order of their strength: the highest verdict of all rules counts. */
 enum access_verdict {
 	ACCESS_UNDETERMINED = 0, /* dropped */
-	ACCESS_WHITELIST,	 /* dispatched here and routed, or sent */
-	ACCESS_LOCAL_ONLY,	 /* dispatched here only, or sent */
-	ACCESS_BLACKLIST	 /* dropped */
+	ACCESS_WHITELIST,        /* dispatched here and routed, or sent */
+	ACCESS_LOCAL_ONLY,       /* dispatched here only, or sent */
+	ACCESS_BLACKLIST         /* dropped */
 };
 
 enum access_direction { ACCESS_IN = 1, ACCESS_OUT = 2 };

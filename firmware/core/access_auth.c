@@ -19,11 +19,11 @@ enum key {
 
 enum condition { ALWAYS = 0, IF_UNENROLLED };
 
-#define BOTH	    (ACCESS_IN | ACCESS_OUT)
-#define TYPE_ANY    0
-#define MODULE_ANY  0
-#define ACTION(n)   (1u << (n))
-#define ACTION_ANY  0xFFFFFFFFu
+#define BOTH (ACCESS_IN | ACCESS_OUT)
+#define TYPE_ANY 0
+#define MODULE_ANY 0
+#define ACTION(n) (1u << (n))
+#define ACTION_ANY 0xFFFFFFFFu
 #define ACTIONS_MAX 32
 #define SERIAL_CONNECT 2
 
@@ -39,11 +39,11 @@ struct rule {
 
 /* GET_STATUS 1, SET_INITIALIZED 5, GET_ERRORS 6, GET_REBOOT_REASON 8, SET_KEEP_ALIVE 9,
  * GET_DEVICE_INFO_V2 10, SET_TIME_REPORTING 13, GET_GATEWAY_STATUS 14. */
-#define STATUS_PUBLIC                                                                              \
-	(ACTION(1) | ACTION(5) | ACTION(6) | ACTION(8) | ACTION(9) | ACTION(10) | ACTION(13) |     \
+#define STATUS_PUBLIC                                                                          \
+	(ACTION(1) | ACTION(5) | ACTION(6) | ACTION(8) | ACTION(9) | ACTION(10) | ACTION(13) | \
 		ACTION(14))
 #define MODULE_BEACONING MESHMSG_MODULE(1)
-#define MODULE_IO	 MESHMSG_MODULE(6)
+#define MODULE_IO MESHMSG_MODULE(6)
 
 static const struct rule rules[] = {
 	/* MeshAccess: the defaults of each key */
@@ -117,8 +117,8 @@ static bool asks_for_our_key(const struct meshmsg *m)
 	return key && bytes_are_ct(key, 16, 0xFF);
 }
 
-static bool matches(
-	const struct rule *r, const struct meshmsg *m, enum key key, uint8_t direction, bool enrolled)
+static bool matches(const struct rule *r, const struct meshmsg *m, enum key key, uint8_t direction,
+	bool enrolled)
 {
 	if ((r->keys & key) == 0 || (r->directions & direction) == 0)
 		return false;

@@ -38,7 +38,7 @@ static void stop(struct node *n)
 static uint16_t interval_ms(const struct node *n)
 {
 	return n->features->adv_interval_ms != 0 ? n->features->adv_interval_ms
-						  : NODE_ADV_INTERVAL_MS;
+						 : NODE_ADV_INTERVAL_MS;
 }
 
 void advert_refresh(struct node *n)

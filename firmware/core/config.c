@@ -3,15 +3,15 @@
 #include "crc32.h"
 #include "enr/serial.h"
 
-#define UICR_MAGIC	   0x00F07700u
-#define UICR_BLANK	   0xFFFFFFFFu
-#define MANUFACTURER_NONE  0xFFFFu
-#define TESTING_COUNT	   26999u /* §7.5: modulus of the fallback serial */
+#define UICR_MAGIC 0x00F07700u
+#define UICR_BLANK 0xFFFFFFFFu
+#define MANUFACTURER_NONE 0xFFFFu
+#define TESTING_COUNT 26999u /* §7.5: modulus of the fallback serial */
 #define DEFAULT_ID_MODULUS 1999u
-#define RECORD_MODULE_ID   0
-#define RECORD_VERSION	   2
-#define RECORD_MIN_BYTES   66
-#define RECORD_GROUPS	   20
+#define RECORD_MODULE_ID 0
+#define RECORD_VERSION 2
+#define RECORD_MIN_BYTES 66
+#define RECORD_GROUPS 20
 
 /* Words of UICR, §7.5. */
 enum {
@@ -107,7 +107,7 @@ void config_encode(const struct config *c, uint8_t out[CONFIG_RECORD_BYTES])
 	wr_u8(&w, RECORD_VERSION);
 	wr_u8(&w, 1); /* active */
 	wr_u8(&w, 0);
-	wr_u8(&w, 0); /* dBmTX, deprecated */
+	wr_u8(&w, 0);             /* dBmTX, deprecated */
 	wr_le(&w, UINT64_MAX, 7); /* address: the chip's */
 	wr_u8(&w, c->enrolled ? 1 : 0);
 	wr_u8(&w, 0); /* device type, deprecated */
@@ -132,8 +132,7 @@ static void fill_gaps(const struct identity *id, struct config *c)
 		key_unset(&c->user_base_key);
 }
 
-enum err config_decode(
-	const void *bytes, size_t n, const struct identity *id, struct config *out)
+enum err config_decode(const void *bytes, size_t n, const struct identity *id, struct config *out)
 {
 	struct rd r = rd_init(bytes, n);
 	uint8_t module, version, enrolled;

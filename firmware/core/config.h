@@ -29,8 +29,8 @@ struct config {
 	struct secret16 organization_key;
 };
 
-/* The identity in UICR. Without a valid block the chip's id makes a serial of the testing range, and
- * the node key is unset (all FF): such a node cannot be enrolled by anybody. */
+/* The identity in UICR. Without a valid block the chip's id makes a serial of the testing range,
+ * and the node key is unset (all FF): such a node cannot be enrolled by anybody. */
 void config_identity(
 	const uint32_t words[PORT_UICR_WORDS], const struct port_chip *chip, struct identity *out);
 

@@ -4,13 +4,13 @@
 #include "node.h"
 
 /* Ranges that a device type may be given, inclusive as the reference has them (§4.4.5). */
-#define NODE_ID_MAX  2000
+#define NODE_ID_MAX 2000
 #define ASSET_ID_MIN 33000
 #define ASSET_ID_MAX 58000
 
-#define SET_NETWORK_OK	      0
-#define SET_NETWORK_NO_ASSET  1
-#define PRE_LIMIT_MS	      (MESHMSG_PREENROLLMENT_S * 1000u)
+#define SET_NETWORK_OK 0
+#define SET_NETWORK_NO_ASSET 1
+#define PRE_LIMIT_MS (MESHMSG_PREENROLLMENT_S * 1000u)
 
 /* --- decide ---------------------------------------------------------------------------------- */
 
@@ -22,8 +22,8 @@ static void take_key(const uint8_t *given, struct secret16 *key)
 
 /* What the node would become. Absent keys, and for an enrolled node ids of 0, stay as they are (the
  * mission's text; the reference refuses or writes the 0). */
-static void apply(const struct config *now, const struct meshmsg_set_enrollment *req,
-	struct config *next)
+static void apply(
+	const struct config *now, const struct meshmsg_set_enrollment *req, struct config *next)
 {
 	*next = *now;
 	next->enrolled = true;
@@ -71,7 +71,8 @@ static uint8_t code_of(enum err e)
 	return e == ERR_STATE ? MESHMSG_RESULT_LOCK_DOWN : MESHMSG_RESULT_BUSY;
 }
 
-/* --- do ----------------------------------------------------------------------------------------- */
+/* --- do -----------------------------------------------------------------------------------------
+ */
 
 static void respond(struct node *n, bool is_removal, uint8_t handle, uint8_t code)
 {
@@ -186,8 +187,8 @@ static void on_pre_result(struct node *n, enum enroll_pre result)
 }
 
 /* Steps 6 and 7. e->next holds what shall be. */
-static void begin(struct node *n, struct span request, bool is_removal, bool is_silent,
-	uint8_t handle)
+static void begin(
+	struct node *n, struct span request, bool is_removal, bool is_silent, uint8_t handle)
 {
 	struct enroll *e = &n->enroll;
 	enum enroll_pre result = ENROLL_PRE_DONE;
@@ -203,8 +204,8 @@ static void begin(struct node *n, struct span request, bool is_removal, bool is_
 	if (e->request_bytes > 0)
 		memcpy(e->request, request.p, e->request_bytes);
 	if (n->features->pre_enrollment)
-		result = n->features->pre_enrollment(n->features->pre_ctx,
-			(struct span){e->request, e->request_bytes});
+		result = n->features->pre_enrollment(
+			n->features->pre_ctx, (struct span){e->request, e->request_bytes});
 	on_pre_result(n, result);
 }
 
@@ -215,7 +216,8 @@ void node_pre_enrollment_done(struct node *n, uint64_t now_ms, enum enroll_pre r
 		on_pre_result(n, result);
 }
 
-/* --- requests for this node ----------------------------------------------------------------------- */
+/* --- requests for this node
+ * ----------------------------------------------------------------------- */
 
 static bool is_own_operation(const struct node *n)
 {
@@ -228,7 +230,7 @@ static void enroll_self(struct node *n, const struct meshmsg *m, struct span byt
 	uint8_t code;
 
 	if (is_own_operation(n))
-		return; /* its answer will come */
+		return;       /* its answer will come */
 	enroll_mesh_abort(n); /* we are more important than a neighbour (step 6) */
 	if (!may_enroll(n, req, &code)) {
 		go_idle(n);
@@ -337,7 +339,8 @@ void enroll_on_message(
 	}
 }
 
-/* --- time --------------------------------------------------------------------------------------------- */
+/* --- time
+ * --------------------------------------------------------------------------------------------- */
 
 void enroll_init(struct node *n)
 {

@@ -9,15 +9,15 @@
 #include "config.h"
 #include "enr/meshmsg.h"
 
-#define ENROLL_SEEN_MAX		 3 /* §4.10 */
-#define ENROLL_RSSI_MIN_DBM	 (-85) /* proposals: louder than this */
-#define ENROLL_SCAN_MS		 60000
+#define ENROLL_SEEN_MAX 3         /* §4.10 */
+#define ENROLL_RSSI_MIN_DBM (-85) /* proposals: louder than this */
+#define ENROLL_SCAN_MS 60000
 #define ENROLL_TIMEOUT_DEFAULT_S 10 /* for 0, as the mission's text says */
-#define ENROLL_CONNECT_LEFT_MS	 2000 /* no connect with less time left */
-#define ENROLL_ANSWER_MS	 4000 /* at least this long for the target's answer */
-#define ENROLL_TRIES_MAX	 3
-#define ENROLL_PROPOSAL_PERCENT	 10
-#define ENROLL_SKIP_PERCENT	 50
+#define ENROLL_CONNECT_LEFT_MS 2000 /* no connect with less time left */
+#define ENROLL_ANSWER_MS 4000       /* at least this long for the target's answer */
+#define ENROLL_TRIES_MAX 3
+#define ENROLL_PROPOSAL_PERCENT 10
+#define ENROLL_SKIP_PERCENT 50
 
 struct node;
 
@@ -40,13 +40,13 @@ struct enroll {
 	uint8_t request[MESHMSG_SET_ENROLLMENT_BYTES]; /* the running one */
 	size_t request_bytes;
 	uint32_t target; /* serial index that the running operation is about */
-	uint8_t slot;	 /* of the access link to the target */
-	uint8_t tries;	 /* handshakes with the target that came to nothing */
+	uint8_t slot;    /* of the access link to the target */
+	uint8_t tries;   /* handshakes with the target that came to nothing */
 
 	/* self */
 	bool is_removal;
-	bool is_silent;	 /* removal without a requester */
-	bool is_saving;	 /* the flash is at it: the 15 s no longer apply */
+	bool is_silent; /* removal without a requester */
+	bool is_saving; /* the flash is at it: the 15 s no longer apply */
 	uint8_t handle;
 	struct config next;
 

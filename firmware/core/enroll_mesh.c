@@ -5,7 +5,8 @@
 
 #define FOREIGN_KEY_AT 64 /* nodeKey inside the whole message (§4.2) */
 
-/* --- proposals --------------------------------------------------------------------------------- */
+/* --- proposals ---------------------------------------------------------------------------------
+ */
 
 static void send_proposal(struct node *n, uint16_t requester)
 {
@@ -67,7 +68,8 @@ bool enroll_is_scanning(const struct node *n)
 	return n->enroll.scan_until_ms != 0;
 }
 
-/* --- the operation -------------------------------------------------------------------------------- */
+/* --- the operation
+ * -------------------------------------------------------------------------------- */
 
 static void end(struct node *n)
 {

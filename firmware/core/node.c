@@ -72,7 +72,8 @@ void node_init(struct node *n, const struct port *port, const struct node_featur
 	refresh_scan(n);
 }
 
-/* --- small questions ------------------------------------------------------------------------------ */
+/* --- small questions
+ * ------------------------------------------------------------------------------ */
 
 bool node_is_asset(const struct node *n)
 {
@@ -102,7 +103,8 @@ void node_plan_reboot(struct node *n, uint64_t delay_ms, enum port_reboot why)
 	n->reboot_why = why;
 }
 
-/* --- routing ---------------------------------------------------------------------------------------- */
+/* --- routing
+ * ---------------------------------------------------------------------------------------- */
 
 /* Types that end where they arrive (§1.7): handshakes, cluster and time messages. */
 static bool is_routable(const struct meshmsg *m)
@@ -135,7 +137,7 @@ static uint16_t next_receiver(const struct node *n, const struct meshmsg *m)
 		return MESHMSG_NODE_INVALID;
 	if (is_hops(m->receiver)) /* 30000: here only; 30001: not further than us */
 		return m->receiver <= MESHMSG_LOOPBACK + 1 ? MESHMSG_NODE_INVALID
-							    : (uint16_t)(m->receiver - 1);
+							   : (uint16_t)(m->receiver - 1);
 	return m->receiver == MESHMSG_ANYCAST ? MESHMSG_BROADCAST : m->receiver;
 }
 
@@ -151,8 +153,8 @@ static void dispatch(struct node *n, const uint8_t *message, size_t bytes, uint8
 		status_on_message(n, &m);
 }
 
-/* What came from the mesh goes on to the other neighbours and access peers, or to the one peer whose
- * virtual id it names. */
+/* What came from the mesh goes on to the other neighbours and access peers, or to the one peer
+ * whose virtual id it names. */
 static void forward_from_mesh(struct node *n, uint16_t mesh_link, uint8_t *message, size_t bytes)
 {
 	uint8_t slot;
@@ -230,7 +232,8 @@ void node_send_written(struct node *n, const struct wr *w, enum err encoded)
 		node_send(n, w->p, w->len_bytes);
 }
 
-/* --- time ------------------------------------------------------------------------------------------- */
+/* --- time
+ * ------------------------------------------------------------------------------------------- */
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -263,7 +266,8 @@ void node_on_timer(struct node *n, uint64_t now_ms)
 	refresh_scan(n);
 }
 
-/* --- events ------------------------------------------------------------------------------------------- */
+/* --- events
+ * ------------------------------------------------------------------------------------------- */
 
 void node_on_flash(struct node *n, uint64_t now_ms, enum err result)
 {

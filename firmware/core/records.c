@@ -2,10 +2,10 @@
 
 #include "crc32.h"
 
-#define PAGE_MAGIC     0x31524E45u /* "ENR1" */
-#define FLAG_RESET     1u	   /* made by a factory reset: the other page must not survive */
-#define IMMORTAL_BIT   0x8000u
-#define WORD_BLANK     0xFFFFFFFFu
+#define PAGE_MAGIC 0x31524E45u /* "ENR1" */
+#define FLAG_RESET 1u          /* made by a factory reset: the other page must not survive */
+#define IMMORTAL_BIT 0x8000u
+#define WORD_BLANK 0xFFFFFFFFu
 #define PAGE_MIN_BYTES 1024u
 #define PAGE_MAX_BYTES 65536u
 
@@ -253,8 +253,8 @@ static enum err start_header(struct records *r)
 	const struct page_header h = {r->counter + 1, r->reset ? FLAG_RESET : 0};
 
 	encode_page_header(&h, (uint8_t *)r->copy);
-	return start_write(r, RECORDS_WRITE_HEADER, other_page(r), 0, r->copy,
-		RECORDS_PAGE_HEADER_BYTES);
+	return start_write(
+		r, RECORDS_WRITE_HEADER, other_page(r), 0, r->copy, RECORDS_PAGE_HEADER_BYTES);
 }
 
 static enum err start_new(struct records *r)
@@ -263,8 +263,8 @@ static enum err start_new(struct records *r)
 		return start_header(r);
 	if (r->port->flash_page_bytes - r->copy_to < r->new_words * 4)
 		return ERR_FULL;
-	return start_write(r, RECORDS_WRITE_NEW, other_page(r), r->copy_to, r->new_record,
-		r->new_words * 4);
+	return start_write(
+		r, RECORDS_WRITE_NEW, other_page(r), r->copy_to, r->new_record, r->new_words * 4);
 }
 
 /* The next record that moves, then the new one. */
@@ -273,8 +273,7 @@ static enum err start_copy(struct records *r)
 	struct record_head h;
 	uint32_t bytes;
 
-	while (r->formatted &&
-		read_record(r, r->copy_from, (uint8_t *)r->copy, &h) == ERR_OK) {
+	while (r->formatted && read_record(r, r->copy_from, (uint8_t *)r->copy, &h) == ERR_OK) {
 		bytes = record_bytes(h.data_bytes);
 		r->copy_from += bytes;
 		if (is_kept(r, &h, r->copy_from))
@@ -372,8 +371,7 @@ static enum err retry(struct records *r)
 	if (step != RECORDS_ERASE_TARGET && step != RECORDS_ERASE_OLD && step != RECORDS_REPAIR)
 		return ERR_IO;
 	if (++r->tries < RECORDS_ERASE_TRIES)
-		return start_erase(
-			r, step, target ? other_page(r) : (uint8_t)(1 - r->active));
+		return start_erase(r, step, target ? other_page(r) : (uint8_t)(1 - r->active));
 	return target ? ERR_IO : ERR_OK; /* the old page stays stale: the next boot repairs */
 }
 
@@ -405,8 +403,7 @@ static uint32_t next_version(const struct records *r, uint16_t id)
 	return version;
 }
 
-static enum err set_new(
-	struct records *r, uint16_t id, bool immortal, const void *data, size_t n)
+static enum err set_new(struct records *r, uint16_t id, bool immortal, const void *data, size_t n)
 {
 	struct record_head h = {.id = id, .immortal = immortal};
 	uint8_t *b = (uint8_t *)r->new_record;
@@ -449,11 +446,10 @@ enum err records_save(struct records *r, uint16_t id, bool immortal, const void 
 	e = set_new(r, id, immortal, data, n);
 	if (e != ERR_OK)
 		return e;
-	fits = r->formatted && !r->dirty &&
-	       r->port->flash_page_bytes - r->end >= r->new_words * 4;
+	fits = r->formatted && !r->dirty && r->port->flash_page_bytes - r->end >= r->new_words * 4;
 	if (fits)
-		e = start_write(r, RECORDS_APPEND, r->active, r->end, r->new_record,
-			r->new_words * 4);
+		e = start_write(
+			r, RECORDS_APPEND, r->active, r->end, r->new_record, r->new_words * 4);
 	else
 		e = start_move(r);
 	return begin(r, e, done, ctx);

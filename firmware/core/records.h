@@ -1,28 +1,28 @@
 /*
  * The record store: small records in two flash pages, such that after a loss of power at any moment
  * each record holds either its old or its new content, and a factory reset has happened entirely or
- * not at all. Our own format (mesh-protocol §7.1: it is private to a node). It knows nothing of what
- * the records mean.
+ * not at all. Our own format (mesh-protocol §7.1: it is private to a node). It knows nothing of
+ * what the records mean.
  *
- * A page: header of 16 bytes {magic u32, counter u32, flags u32, crc32 u32}, then records, appended.
- * A record: {id u16, length u16 with bit 15 = immortal, version u32, crc32 u32}, data, padding of FF
- * to whole words. The last valid record of an id counts; the valid page with the higher counter
- * counts. The page header is written last, so a half-made page does not exist; every word is
- * written once per erase. What follows a damaged record is not used any more: the next save moves to
- * the other page, which is always erased first, whatever it seems to hold.
+ * A page: header of 16 bytes {magic u32, counter u32, flags u32, crc32 u32}, then records,
+ * appended. A record: {id u16, length u16 with bit 15 = immortal, version u32, crc32 u32}, data,
+ * padding of FF to whole words. The last valid record of an id counts; the valid page with the
+ * higher counter counts. The page header is written last, so a half-made page does not exist; every
+ * word is written once per erase. What follows a damaged record is not used any more: the next save
+ * moves to the other page, which is always erased first, whatever it seems to hold.
  */
 #ifndef FIRMWARE_CORE_RECORDS_H
 #define FIRMWARE_CORE_RECORDS_H
 
 #include "firmware/port.h"
 
-#define RECORDS_DATA_MAX_BYTES     128
-#define RECORDS_PAGE_HEADER_BYTES  16
-#define RECORDS_HEADER_BYTES	   12
-#define RECORDS_BUFFER_WORDS	   ((RECORDS_HEADER_BYTES + RECORDS_DATA_MAX_BYTES) / 4)
-#define RECORDS_ERASE_TRIES	   10 /* §4.8 */
-#define RECORDS_ID_NODE		   0
-#define RECORDS_ID_INVALID	   0xFFFFu
+#define RECORDS_DATA_MAX_BYTES 128
+#define RECORDS_PAGE_HEADER_BYTES 16
+#define RECORDS_HEADER_BYTES 12
+#define RECORDS_BUFFER_WORDS ((RECORDS_HEADER_BYTES + RECORDS_DATA_MAX_BYTES) / 4)
+#define RECORDS_ERASE_TRIES 10 /* §4.8 */
+#define RECORDS_ID_NODE 0
+#define RECORDS_ID_INVALID 0xFFFFu
 
 /* Called from records_on_flash() when a save or reset has ended. ERR_OK: it is in flash. ERR_IO: it
  * is not, and what was there before still is. */
@@ -30,24 +30,24 @@ typedef void records_done_fn(void *ctx, enum err result);
 
 enum records_step {
 	RECORDS_IDLE = 0,
-	RECORDS_APPEND,	      /* the new record goes behind the last one */
+	RECORDS_APPEND,       /* the new record goes behind the last one */
 	RECORDS_ERASE_TARGET, /* from here on: everything moves to the other page */
 	RECORDS_COPY,
 	RECORDS_WRITE_NEW,
 	RECORDS_WRITE_HEADER,
 	RECORDS_ERASE_OLD, /* after a reset: the old page holds what shall be forgotten */
-	RECORDS_REPAIR	   /* at boot: the same, finished after a loss of power */
+	RECORDS_REPAIR     /* at boot: the same, finished after a loss of power */
 };
 
 struct records {
 	const struct port *port;
 	uint32_t counter; /* of the active page */
-	uint32_t end;	  /* where the next record goes, offset in the page */
-	uint8_t active;	  /* page 0 or 1 */
-	bool formatted;	  /* there is an active page */
-	bool dirty;	  /* its tail cannot be written to */
-	bool stale;	  /* the other page must be erased */
-	bool locked;	  /* a reset has begun: nobody else saves until the reboot */
+	uint32_t end;     /* where the next record goes, offset in the page */
+	uint8_t active;   /* page 0 or 1 */
+	bool formatted;   /* there is an active page */
+	bool dirty;       /* its tail cannot be written to */
+	bool stale;       /* the other page must be erased */
+	bool locked;      /* a reset has begun: nobody else saves until the reboot */
 
 	enum records_step step;
 	uint8_t tries;
@@ -72,8 +72,9 @@ void records_repair(struct records *r);
 ENR_MUST_CHECK enum err records_read(
 	const struct records *r, uint16_t id, void *dst, size_t cap, size_t *n);
 
-/* Stores n bytes (1 to RECORDS_DATA_MAX_BYTES, copied) under id; done follows if ERR_OK is returned.
- * ERR_BUSY: another operation runs. ERR_STATE: locked down. ERR_FULL: does not fit. ERR_IO. */
+/* Stores n bytes (1 to RECORDS_DATA_MAX_BYTES, copied) under id; done follows if ERR_OK is
+ * returned. ERR_BUSY: another operation runs. ERR_STATE: locked down. ERR_FULL: does not fit.
+ * ERR_IO. */
 ENR_MUST_CHECK enum err records_save(struct records *r, uint16_t id, bool immortal,
 	const void *data, size_t n, records_done_fn *done, void *ctx);
 

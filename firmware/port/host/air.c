@@ -5,16 +5,17 @@
 
 #include "air_room.h"
 
-#define REPORT_NOISE_DB	    3
-#define HEARD_BY_RADIO	    50 /* percent of the advertisements: a radio listens on one channel */
-#define HEARD_BY_HIGH_SCAN  10 /* window 7.5 ms of 75 ms (§4.6) */
-#define HEARD_BY_LOW_SCAN   3
+#define REPORT_NOISE_DB 3
+#define HEARD_BY_RADIO 50     /* percent of the advertisements: a radio listens on one channel */
+#define HEARD_BY_HIGH_SCAN 10 /* window 7.5 ms of 75 ms (§4.6) */
+#define HEARD_BY_LOW_SCAN 3
 #define SENT_BESIDE_JOIN_ME 50 /* MESH_ACCESS and JOIN_ME share the air time (§2.4) */
-#define ADV_JITTER_MS	    10
-#define ADV_FLAGS_AT	    15
-#define ADV_HAS_FREE	    0x08
+#define ADV_JITTER_MS 10
+#define ADV_FLAGS_AT 15
+#define ADV_HAS_FREE 0x08
 
-/* --- randomness --------------------------------------------------------------------------------- */
+/* --- randomness ---------------------------------------------------------------------------------
+ */
 
 uint64_t air_random(struct air *air)
 {
@@ -35,7 +36,8 @@ bool air_chance(struct air *air, unsigned percent)
 	return air_random(air) % 100 < percent;
 }
 
-/* --- the queue: a binary heap --------------------------------------------------------------------- */
+/* --- the queue: a binary heap
+ * --------------------------------------------------------------------- */
 
 static bool is_before(const struct air_event *a, const struct air_event *b)
 {
@@ -116,7 +118,8 @@ void air_run_until(struct air *air, uint64_t until_ms)
 		air->now_ms = until_ms;
 }
 
-/* --- life ------------------------------------------------------------------------------------------ */
+/* --- life
+ * ------------------------------------------------------------------------------------------ */
 
 struct air *air_new(uint64_t seed, const struct aes128 *aes)
 {
@@ -158,8 +161,8 @@ void air_free(struct air *air)
 	free(air);
 }
 
-enum err air_add_node(struct air *air, const struct sim_spec *spec, const char *flash_path,
-	struct sim_node **out)
+enum err air_add_node(
+	struct air *air, const struct sim_spec *spec, const char *flash_path, struct sim_node **out)
 {
 	struct sim_node **grown, *n;
 	enum err e;
@@ -219,7 +222,8 @@ uint16_t air_new_id(struct air *air)
 	return air->last_id;
 }
 
-/* --- who hears whom ------------------------------------------------------------------------------------ */
+/* --- who hears whom
+ * ------------------------------------------------------------------------------------ */
 
 /* A sender of -45 dBm at one metre, 9 dB less for each doubling (indoors), by whole decimetres. */
 static int rssi_of_distance(int64_t dx_m, int64_t dy_m)
@@ -268,11 +272,11 @@ int air_rssi_radio(struct air *air, const struct sim_node *n)
 	(void)air;
 	if (n->spec.gateway_rssi_dbm != AIR_RSSI_AUTO)
 		return n->spec.gateway_rssi_dbm;
-	return n->spec.has_position ? rssi_of_distance(n->spec.x_m, n->spec.y_m)
-				    : AIR_RSSI_DEFAULT;
+	return n->spec.has_position ? rssi_of_distance(n->spec.x_m, n->spec.y_m) : AIR_RSSI_DEFAULT;
 }
 
-/* --- advertising -------------------------------------------------------------------------------------- */
+/* --- advertising
+ * -------------------------------------------------------------------------------------- */
 
 bool air_is_connectable(const struct sim_node *n)
 {
@@ -288,8 +292,8 @@ static int8_t noisy(struct air *air, int rssi_dbm)
 	return (int8_t)(r < -127 ? -127 : r > 20 ? 20 : r);
 }
 
-static void fill_report(struct air *air, const struct sim_node *n, int rssi_dbm,
-	struct port_report *out)
+static void fill_report(
+	struct air *air, const struct sim_node *n, int rssi_dbm, struct port_report *out)
 {
 	memcpy(out->address, n->address, PORT_ADDRESS_BYTES);
 	out->rssi_dbm = noisy(air, rssi_dbm);
@@ -316,8 +320,8 @@ static void tell_nodes(struct air *air, struct sim_node *n)
 
 	for (size_t i = 0; i < air->node_count; i++) {
 		struct sim_node *to = air->nodes[i];
-		unsigned percent = to->scan == PORT_SCAN_HIGH ? HEARD_BY_HIGH_SCAN
-							      : HEARD_BY_LOW_SCAN;
+		unsigned percent =
+			to->scan == PORT_SCAN_HIGH ? HEARD_BY_HIGH_SCAN : HEARD_BY_LOW_SCAN;
 		int rssi;
 
 		if (to == n || !to->running || to->scan == PORT_SCAN_OFF ||

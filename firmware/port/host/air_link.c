@@ -3,14 +3,14 @@
 
 #include "air_room.h"
 
-#define RADIO_TIMEOUT_MS    40000 /* bluez.md: a silent peer */
-#define RADIO_INTERVAL_MS   40	  /* connection interval that Linux chooses */
-#define NODE_INTERVAL_MS    10	  /* that a node chooses (§4.6) */
-#define CONNECT_MS	    5
-#define DISCOVERY_MIN_MS    700 /* service discovery by a node (fleet-baseline) */
-#define DISCOVERY_MAX_MS    1200
-#define SUPERVISION_MS	    420
-#define CHANCE_TO_CONNECT   60 /* percent, per advertisement */
+#define RADIO_TIMEOUT_MS 40000 /* bluez.md: a silent peer */
+#define RADIO_INTERVAL_MS 40   /* connection interval that Linux chooses */
+#define NODE_INTERVAL_MS 10    /* that a node chooses (§4.6) */
+#define CONNECT_MS 5
+#define DISCOVERY_MIN_MS 700 /* service discovery by a node (fleet-baseline) */
+#define DISCOVERY_MAX_MS 1200
+#define SUPERVISION_MS 420
+#define CHANCE_TO_CONNECT 60 /* percent, per advertisement */
 
 struct air_conn *air_conn_find(struct air *air, uint16_t id)
 {
@@ -68,7 +68,8 @@ static uint64_t hop_ms(struct air *air, const struct air_conn *c)
 	return air_between(air, 1, interval_ms(c));
 }
 
-/* --- the end -------------------------------------------------------------------------------------- */
+/* --- the end
+ * -------------------------------------------------------------------------------------- */
 
 /* Both sides learn that it is over; the connection is gone before they do. */
 static void on_end(struct air *air, struct air_event *ev)
@@ -123,7 +124,8 @@ void air_drop_node(struct sim_node *n, uint8_t hci_reason)
 	}
 }
 
-/* --- the beginning ----------------------------------------------------------------------------------- */
+/* --- the beginning
+ * ----------------------------------------------------------------------------------- */
 
 static void on_up_central(struct air *air, struct air_event *ev)
 {
@@ -134,8 +136,8 @@ static void on_up_central(struct air *air, struct air_event *ev)
 	if (c->radio) {
 		c->radio->ops->connected(c->radio->ctx, c->id, ERR_OK);
 	} else if (c->central) {
-		node_on_connected(
-			&c->central->core, air->now_ms, c->id, PORT_CENTRAL, c->peripheral->address);
+		node_on_connected(&c->central->core, air->now_ms, c->id, PORT_CENTRAL,
+			c->peripheral->address);
 		sim_node_rearm(c->central);
 	}
 }
@@ -231,7 +233,8 @@ void air_connect_cancel(struct sim_node *central)
 			plan_connect_end(central->air, c, 0, ERR_CLOSED);
 }
 
-/* --- subscribing ---------------------------------------------------------------------------------------- */
+/* --- subscribing
+ * ---------------------------------------------------------------------------------------- */
 
 static void on_subscribed_central(struct air *air, struct air_event *ev)
 {
@@ -273,7 +276,9 @@ enum err air_subscribe_node(struct sim_node *central, uint16_t link)
 	return ERR_OK;
 }
 
-/* --- packets ------------------------------------------------------------------------------------------------ */
+/* --- packets
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void tell_room(struct air *air, struct air_conn *c, enum air_dir dir)
 {
@@ -362,7 +367,9 @@ void air_disconnect_node(struct sim_node *n, uint16_t link)
 		end(n->air, c, AIR_HCI_REMOTE, interval_ms(c));
 }
 
-/* --- radios ---------------------------------------------------------------------------------------------------- */
+/* --- radios
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 struct air_radio *air_radio_new(struct air *air, const struct air_radio_ops *ops, void *ctx)
 {

@@ -1,7 +1,8 @@
 /*
  * The mesh between simulated nodes: a tree of links between neighbours of the same network id and
- * key. Who is alone, or in a small mesh, looks every two seconds for somebody of another one; at least
- * one side needs a free outgoing, the other a free incoming connection. Routing is the core's.
+ * key. Who is alone, or in a small mesh, looks every two seconds for somebody of another one; at
+ * least one side needs a free outgoing, the other a free incoming connection. Routing is the
+ * core's.
  */
 #include <stdlib.h>
 
@@ -10,15 +11,16 @@
 
 #define FIRST_LOOK_MIN_MS 1500
 #define FIRST_LOOK_MAX_MS 4000
-#define LOOK_MS		  2000 /* §8.2: decides about every 2 s */
-#define LOOK_JITTER_MS	  300
-#define CHANCE_TO_LINK	  70 /* percent, of each decision */
-#define HOP_MIN_MS	  8
-#define HOP_MAX_MS	  30
-#define TELL_MS		  60 /* cluster changes travel */
-#define NO_SINK		  (-1)
+#define LOOK_MS 2000 /* §8.2: decides about every 2 s */
+#define LOOK_JITTER_MS 300
+#define CHANCE_TO_LINK 70 /* percent, of each decision */
+#define HOP_MIN_MS 8
+#define HOP_MAX_MS 30
+#define TELL_MS 60 /* cluster changes travel */
+#define NO_SINK (-1)
 
-/* --- the shape of the meshes ------------------------------------------------------------------------ */
+/* --- the shape of the meshes
+ * ------------------------------------------------------------------------ */
 
 static struct sim_node *other_end(const struct air_mesh_link *l, const struct sim_node *n)
 {
@@ -28,7 +30,7 @@ static struct sim_node *other_end(const struct air_mesh_link *l, const struct si
 /* Scratch of one count: room for every node. */
 struct shape {
 	struct sim_node **order; /* breadth first, its own queue */
-	uint16_t *size;		 /* by index of the node */
+	uint16_t *size;          /* by index of the node */
 	int16_t *hops;
 };
 
@@ -167,7 +169,8 @@ void air_mesh_drop_node(struct sim_node *n)
 		reshape(n->air);
 }
 
-/* --- joining -------------------------------------------------------------------------------------------- */
+/* --- joining
+ * -------------------------------------------------------------------------------------------- */
 
 static bool is_same_network(const struct sim_node *a, const struct sim_node *b)
 {
@@ -267,7 +270,9 @@ void air_mesh_stop(struct sim_node *n)
 	air_mesh_drop_node(n);
 }
 
-/* --- messages ----------------------------------------------------------------------------------------------- */
+/* --- messages
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static void on_message(struct air *air, struct air_event *ev)
 {
@@ -275,7 +280,8 @@ static void on_message(struct air *air, struct air_event *ev)
 	sim_node_rearm(ev->node);
 }
 
-static void send_over(struct air_mesh_link *l, struct sim_node *from, const void *message, size_t bytes)
+static void send_over(
+	struct air_mesh_link *l, struct sim_node *from, const void *message, size_t bytes)
 {
 	struct air *air = from->air;
 	int dir = l->out == from ? 0 : 1;

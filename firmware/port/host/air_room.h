@@ -1,5 +1,5 @@
-/* The inside of the virtual air, shared by its own files only: air.c (clock, advertisements), air_link.c
- * (connections), air_mesh.c (mesh links), sim_node.c (the port of one node). */
+/* The inside of the virtual air, shared by its own files only: air.c (clock, advertisements),
+ * air_link.c (connections), air_mesh.c (mesh links), sim_node.c (the port of one node). */
 #ifndef HOST_AIR_ROOM_H
 #define HOST_AIR_ROOM_H
 
@@ -8,10 +8,10 @@
 #include "sim_flash.h"
 #include "sim_node.h"
 
-#define AIR_EVENT_BYTES	  PORT_MESH_MAX_BYTES
-#define AIR_TX_QUEUE	  6 /* notifications that the stack of a node takes before ERR_BUSY */
+#define AIR_EVENT_BYTES PORT_MESH_MAX_BYTES
+#define AIR_TX_QUEUE 6 /* notifications that the stack of a node takes before ERR_BUSY */
 #define AIR_MESH_RSSI_MIN (-85)
-#define AIR_MESH_IN_MAX	  2
+#define AIR_MESH_IN_MAX 2
 
 /* --- events --------------------------------------------------------------------------------- */
 
@@ -40,8 +40,8 @@ enum air_dir { AIR_TO_PERIPHERAL = 0, AIR_TO_CENTRAL = 1 };
 struct air_conn {
 	struct air_conn *next;
 	uint16_t id;
-	struct air_radio *radio;   /* the central, or */
-	struct sim_node *central;  /* this one */
+	struct air_radio *radio;     /* the central, or */
+	struct sim_node *central;    /* this one */
 	struct sim_node *peripheral; /* NULL while connecting */
 	uint8_t target[PORT_ADDRESS_BYTES];
 	uint64_t timeout_at_ms; /* while connecting */
@@ -161,8 +161,8 @@ void air_mesh_send(struct sim_node *n, uint16_t except, const void *message, siz
 void air_mesh_drop_node(struct sim_node *n);
 
 /* sim_node.c */
-enum err sim_node_new(
-	struct air *air, const struct sim_spec *spec, const char *flash_path, struct sim_node **out);
+enum err sim_node_new(struct air *air, const struct sim_spec *spec, const char *flash_path,
+	struct sim_node **out);
 void sim_node_free(struct sim_node *n);
 /* After each event of the core: plans its next timer. */
 void sim_node_rearm(struct sim_node *n);

@@ -9,8 +9,8 @@
 #include "firmware/port.h"
 
 #define SIM_FLASH_PAGE_BYTES 4096
-#define SIM_FLASH_PAGES	     2
-#define SIM_FLASH_BYTES	     (SIM_FLASH_PAGE_BYTES * SIM_FLASH_PAGES)
+#define SIM_FLASH_PAGES 2
+#define SIM_FLASH_BYTES (SIM_FLASH_PAGE_BYTES * SIM_FLASH_PAGES)
 
 struct sim_flash {
 	uint8_t b[SIM_FLASH_BYTES];

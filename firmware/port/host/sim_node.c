@@ -5,21 +5,22 @@
 
 #include "air_room.h"
 
-#define BOOT_MS		    200
-#define REBOOT_MS	    500 /* §4.4.12: links are dropped, then the reset */
-#define ERASE_MS	    85
-#define WRITE_MS	    2
-#define RX_DBM		    (-93)
-#define TX_DBM		    4
-#define CALIBRATED_DBM	    (-63)
-#define BATTERY_DV	    30
-#define MANUFACTURER	    0x024D
-#define UICR_MAGIC	    0x00F07700u
+#define BOOT_MS 200
+#define REBOOT_MS 500 /* §4.4.12: links are dropped, then the reset */
+#define ERASE_MS 85
+#define WRITE_MS 2
+#define RX_DBM (-93)
+#define TX_DBM 4
+#define CALIBRATED_DBM (-63)
+#define BATTERY_DV 30
+#define MANUFACTURER 0x024D
+#define UICR_MAGIC 0x00F07700u
 #define SIM_ADV_INTERVAL_MS 100
 
 void sim_node_rearm(struct sim_node *n);
 
-/* --- time ------------------------------------------------------------------------------------------- */
+/* --- time
+ * ------------------------------------------------------------------------------------------- */
 
 static void on_timer(struct air *air, struct air_event *ev)
 {
@@ -49,7 +50,8 @@ void sim_node_rearm(struct sim_node *n)
 	air_plan(n->air, at - now, on_timer, n);
 }
 
-/* --- the port ------------------------------------------------------------------------------------------ */
+/* --- the port
+ * ------------------------------------------------------------------------------------------ */
 
 static enum err port_flash_read(void *ctx, uint32_t offset, void *dst, size_t n)
 {
@@ -103,8 +105,7 @@ static enum err port_flash_write(void *ctx, uint32_t offset, const void *src, si
 	return plan_flash(node, WRITE_MS, sim_flash_write(&node->flash, offset, src, n));
 }
 
-static enum err port_advertise(
-	void *ctx, struct span adv, struct span rsp, uint16_t interval_ms)
+static enum err port_advertise(void *ctx, struct span adv, struct span rsp, uint16_t interval_ms)
 {
 	struct sim_node *n = ctx;
 
@@ -231,7 +232,8 @@ static void port_uart_line(void *ctx, const char *line, size_t n)
 	(void)n;
 }
 
-/* --- life --------------------------------------------------------------------------------------------- */
+/* --- life
+ * --------------------------------------------------------------------------------------------- */
 
 static void on_boot(struct air *air, struct air_event *ev)
 {
@@ -434,7 +436,8 @@ void sim_node_free(struct sim_node *n)
 	free(n);
 }
 
-/* --- questions and orders ----------------------------------------------------------------------------------- */
+/* --- questions and orders
+ * ----------------------------------------------------------------------------------- */
 
 void sim_node_state(const struct sim_node *n, struct sim_enrollment *out)
 {

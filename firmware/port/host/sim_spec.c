@@ -8,7 +8,7 @@
 #include "sim_node.h"
 
 #define FINGERPRINT_BYTES 4
-#define VALUE_MAX	  200
+#define VALUE_MAX 200
 
 void sim_spec_init(struct sim_spec *spec)
 {
@@ -109,8 +109,7 @@ enum err sim_faults_parse(const char *text, uint32_t *out)
 	while (*text != '\0') {
 		size_t n = strcspn(text, ",");
 		uint32_t fault;
-		enum err e = find_word(
-			faults, sizeof(faults) / sizeof(faults[0]), text, n, &fault);
+		enum err e = find_word(faults, sizeof(faults) / sizeof(faults[0]), text, n, &fault);
 
 		if (e != ERR_OK)
 			return e;
@@ -124,8 +123,7 @@ enum err sim_faults_parse(const char *text, uint32_t *out)
 static enum err parse_type(const char *text, struct sim_spec *s)
 {
 	uint32_t type;
-	enum err e = find_word(
-		types, sizeof(types) / sizeof(types[0]), text, strlen(text), &type);
+	enum err e = find_word(types, sizeof(types) / sizeof(types[0]), text, strlen(text), &type);
 
 	if (e == ERR_OK)
 		s->device_type = (uint8_t)type;
@@ -257,7 +255,8 @@ static void print_key(FILE *f, const char *name, const struct secret16 *key, boo
 	fputc('"', f);
 }
 
-void sim_state_fields(FILE *f, uint32_t serial_index, const struct sim_enrollment *e, bool full_keys)
+void sim_state_fields(
+	FILE *f, uint32_t serial_index, const struct sim_enrollment *e, bool full_keys)
 {
 	char serial[SERIAL_TEXT_SIZE];
 
