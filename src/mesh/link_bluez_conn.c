@@ -1,0 +1,588 @@
+/*
+ * One connection from the wish to the two sockets (bluez.md, "Connect", "GATT objects"):
+ *
+ *	WAIT -> CONNECT -> RESOLVE -> NOTIFY -> WRITE -> READY
+ *	  ^________|__________|_________|________|   what fails is tried again, a few times
+ *	  ^______________________ CURE               RemoveDevice, once
+ *
+ * The node hangs up 5 s after connecting unless it was subscribed by then (mesh-protocol §2.3), so
+ * a slow first GATT discovery is met by another try: bluetoothd remembers what it has found.
+ */
+#include <string.h>
+
+#include "base/log.h"
+#include "mesh/link_bluez_room.h"
+
+#define CONNECT_MS 45000 /* bluetoothd itself gives up after 40 s */
+#define RESOLVE_MS 8000
+#define ACQUIRE_MS 5000
+#define CURE_MS 10000
+#define CALL_MS 50000
+#define POLL_MS 1000
+#define HANG_UP_AGAIN_MS 3000
+#define RETRY_FIRST_MS 250
+#define TRIES_MAX 4
+/* Connects at once: the kernel makes one after the other, and each one's 40 s run from its call. */
+#define IN_FLIGHT_MAX 3
+#define BACKOFF_FIRST_MS 500
+#define BACKOFF_LAST_MS 16000
+
+static void enter(struct bz_conn *c, enum bz_conn_state state, uint64_t timer_ms)
+{
+	c->state = state;
+	timer_arm(c->bz->timers, &c->timer, timer_ms);
+}
+
+static void cancel_call(struct bz_conn *c)
+{
+	dbus_loop_cancel(c->call);
+	c->call = NULL;
+}
+
+static struct bz_object *device_of(const struct bz_conn *c)
+{
+	return bz_objects_find(&c->bz->objects, c->path);
+}
+
+static void on_ignored(void *arg, DBusMessage *reply)
+{
+	(void)arg;
+	(void)reply;
+}
+
+void bz_hang_up(struct bz *bz, const char *path)
+{
+	enum err e = bz_call(bz, path, "org.bluez.Device1", "Disconnect", DBUS_TYPE_INVALID, NULL,
+		CALL_MS, on_ignored, bz, NULL);
+
+	if (e != ERR_OK)
+		log_debug("bluez: Disconnect not sent error=%s", err_text(e));
+}
+
+/* --- back-off per address ----------------------------------------------------------------------
+ */
+
+static struct bz_backoff *backoff_of(struct bz *bz, const struct link_addr *addr)
+{
+	for (size_t i = 0; i < BZ_BACKOFF_MAX; i++) {
+		if (bz->backoff[i].failures > 0 && link_addr_equal(&bz->backoff[i].addr, addr))
+			return &bz->backoff[i];
+	}
+	return NULL;
+}
+
+static struct bz_backoff *backoff_oldest(struct bz *bz)
+{
+	struct bz_backoff *oldest = &bz->backoff[0];
+
+	for (size_t i = 0; i < BZ_BACKOFF_MAX; i++) {
+		if (bz->backoff[i].failures == 0)
+			return &bz->backoff[i];
+		if (bz->backoff[i].not_before_ms < oldest->not_before_ms)
+			oldest = &bz->backoff[i];
+	}
+	return oldest;
+}
+
+static void backoff_failed(struct bz *bz, const struct link_addr *addr)
+{
+	struct bz_backoff *b = backoff_of(bz, addr);
+	uint64_t ms = BACKOFF_FIRST_MS;
+
+	if (!b) {
+		b = backoff_oldest(bz);
+		*b = (struct bz_backoff){.addr = *addr};
+	}
+	for (unsigned i = 0; i < b->failures && ms < BACKOFF_LAST_MS; i++)
+		ms *= 2;
+	b->failures++;
+	b->not_before_ms = timers_now(bz->timers) + ms;
+}
+
+static void backoff_worked(struct bz *bz, const struct link_addr *addr)
+{
+	struct bz_backoff *b = backoff_of(bz, addr);
+
+	if (b)
+		b->failures = 0;
+}
+
+/* --- the end of a connection -------------------------------------------------------------------
+ */
+
+/* Told in the next turn of the loop, whoever has found it out. */
+static void end(struct bz_conn *c, enum link_down why)
+{
+	if (c->state == BZ_CONN_FREE || c->state == BZ_CONN_ENDED)
+		return;
+	cancel_call(c);
+	bz_io_close(c);
+	c->why = why;
+	if (why == LINK_DOWN_CONNECT || why == LINK_DOWN_SETUP)
+		backoff_failed(c->bz, &c->addr);
+	enter(c, BZ_CONN_ENDED, 0);
+}
+
+static void tell_down(struct bz_conn *c)
+{
+	struct bz *bz = c->bz;
+	uint16_t id = c->id;
+
+	timer_cancel(bz->timers, &c->timer);
+	c->state = BZ_CONN_FREE;
+	bz->events->down(bz->arg, id, c->why);
+	bz_scan_review(bz);
+}
+
+static void wait_again(struct bz_conn *c, uint64_t delay_ms)
+{
+	c->not_before_ms = timers_now(c->bz->timers) + delay_ms;
+	c->hung_up_ms = 0;
+	enter(c, BZ_CONN_WAIT, delay_ms);
+	bz_scan_review(c->bz);
+}
+
+/* Another try, as long as there are any left; why: what to say when there are none. */
+static void failed(struct bz_conn *c, enum link_down why)
+{
+	uint64_t delay_ms = (uint64_t)RETRY_FIRST_MS << c->try_count;
+
+	cancel_call(c);
+	bz_io_close(c);
+	c->try_count++;
+	if (c->try_count < TRIES_MAX && timers_now(c->bz->timers) + delay_ms < c->give_up_ms) {
+		wait_again(c, delay_ms);
+		return;
+	}
+	bz_hang_up(c->bz, c->path);
+	end(c, why);
+}
+
+void bz_conn_lost(struct bz_conn *c)
+{
+	if (c->state == BZ_CONN_READY) {
+		end(c, LINK_DOWN_LOST);
+		return;
+	}
+	failed(c, LINK_DOWN_SETUP);
+}
+
+/* --- the cure ----------------------------------------------------------------------------------
+ */
+
+static void on_removed(void *arg, DBusMessage *reply)
+{
+	struct bz_conn *c = arg;
+
+	c->call = NULL;
+	if (dbus_reply_check(reply, "") != ERR_OK)
+		log_debug("bluez: RemoveDevice refused error=%s", dbus_reply_error(reply));
+	failed(c, LINK_DOWN_SETUP);
+}
+
+/* A characteristic that is stuck as "acquired", or a GATT table that is not the node's: bluetoothd
+ * forgets both with the device, which is back with its next advertisement. */
+static void cure(struct bz_conn *c, const char *what)
+{
+	const char *path = c->path;
+
+	cancel_call(c);
+	bz_io_close(c);
+	if (c->is_cured) {
+		bz_hang_up(c->bz, c->path);
+		end(c, LINK_DOWN_SETUP);
+		return;
+	}
+	log_info("bluez: removing device to cure it cause=\"%s\"", what);
+	c->is_cured = true;
+	enter(c, BZ_CONN_CURE, CURE_MS);
+	if (bz_call(c->bz, c->bz->adapter, "org.bluez.Adapter1", "RemoveDevice",
+		    DBUS_TYPE_OBJECT_PATH, &path, CALL_MS, on_removed, c, &c->call) != ERR_OK)
+		failed(c, LINK_DOWN_SETUP);
+}
+
+/* --- sockets -----------------------------------------------------------------------------------
+ */
+
+/* bluetoothd answers NotPermitted for a moment after the last link, and for ever when stuck. */
+static void acquire_failed(struct bz_conn *c, const char *what, DBusMessage *reply)
+{
+	const char *error = reply ? dbus_reply_error(reply) : "none";
+
+	log_debug("bluez: %s failed error=%s", what, error);
+	if (strcmp(error, "org.bluez.Error.NotSupported") == 0) {
+		bz_hang_up(c->bz, c->path);
+		end(c, LINK_DOWN_SETUP);
+	} else if (strcmp(error, "org.bluez.Error.NotPermitted") == 0 && c->is_refused_once) {
+		cure(c, what);
+	} else {
+		c->is_refused_once = true;
+		failed(c, LINK_DOWN_SETUP);
+	}
+}
+
+static void on_write_acquired(void *arg, DBusMessage *reply)
+{
+	struct bz_conn *c = arg;
+	struct bz *bz = c->bz;
+	int fd;
+
+	c->call = NULL;
+	if (bz_reply_fd(reply, &fd) != ERR_OK) {
+		acquire_failed(c, "AcquireWrite", reply);
+		return;
+	}
+	if (bz_io_set_write(c, fd) != ERR_OK) {
+		failed(c, LINK_DOWN_SETUP);
+		return;
+	}
+	timer_cancel(bz->timers, &c->timer);
+	c->state = BZ_CONN_READY;
+	backoff_worked(bz, &c->addr);
+	bz->events->ready(bz->arg, c->id);
+}
+
+static void acquire(struct bz_conn *c, enum bz_conn_state state, enum bz_kind kind,
+	const char *method, dbus_reply_fn *fn)
+{
+	struct bz_object *o = bz_objects_char(&c->bz->objects, c->path, kind);
+
+	enter(c, state, ACQUIRE_MS);
+	if (!o) {
+		cure(c, "no MeshAccess service");
+		return;
+	}
+	if (bz_call_options(c->bz, o->path, "org.bluez.GattCharacteristic1", method, CALL_MS, fn, c,
+		    &c->call) != ERR_OK)
+		failed(c, LINK_DOWN_SETUP);
+}
+
+static void on_notify_acquired(void *arg, DBusMessage *reply)
+{
+	struct bz_conn *c = arg;
+	int fd;
+
+	c->call = NULL;
+	if (bz_reply_fd(reply, &fd) != ERR_OK) {
+		acquire_failed(c, "AcquireNotify", reply);
+		return;
+	}
+	if (bz_io_set_notify(c, fd) != ERR_OK) {
+		failed(c, LINK_DOWN_SETUP);
+		return;
+	}
+	acquire(c, BZ_CONN_WRITE, BZ_RX, "AcquireWrite", on_write_acquired);
+}
+
+/* Subscribed first, written afterwards: bluetoothd loses what is notified before. */
+static void subscribe(struct bz_conn *c)
+{
+	acquire(c, BZ_CONN_NOTIFY, BZ_TX, "AcquireNotify", on_notify_acquired);
+}
+
+/* --- connecting --------------------------------------------------------------------------------
+ */
+
+static void resolve(struct bz_conn *c)
+{
+	const struct bz_object *device = device_of(c);
+
+	if (device && device->is_resolved)
+		subscribe(c);
+}
+
+static void on_connected(void *arg, DBusMessage *reply)
+{
+	struct bz_conn *c = arg;
+
+	c->call = NULL;
+	if (dbus_reply_check(reply, "") != ERR_OK) {
+		log_debug("bluez: Connect failed error=%s", dbus_reply_error(reply));
+		failed(c, LINK_DOWN_CONNECT);
+		return;
+	}
+	enter(c, BZ_CONN_RESOLVE, RESOLVE_MS);
+	resolve(c);
+}
+
+static void connect_now(struct bz_conn *c)
+{
+	uint64_t now_ms = timers_now(c->bz->timers);
+
+	if (c->try_count == 0)
+		c->give_up_ms = now_ms + CONNECT_MS;
+	enter(c, BZ_CONN_CONNECT, c->give_up_ms - now_ms);
+	if (bz_call(c->bz, c->path, "org.bluez.Device1", "Connect", DBUS_TYPE_INVALID, NULL,
+		    CALL_MS, on_connected, c, &c->call) != ERR_OK)
+		failed(c, LINK_DOWN_CONNECT);
+}
+
+static unsigned in_flight(const struct bz *bz)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++)
+		n += bz->conns[i].state == BZ_CONN_CONNECT;
+	return n;
+}
+
+enum wait_step { STEP_GIVE_UP, STEP_HOLD, STEP_HANG_UP, STEP_CONNECT };
+
+static enum wait_step wait_decide(const struct bz_conn *c, uint64_t now_ms)
+{
+	const struct bz_object *device = device_of(c);
+
+	if (now_ms >= c->give_up_ms)
+		return STEP_GIVE_UP;
+	if (now_ms < c->not_before_ms || !device)
+		return STEP_HOLD;
+	if (device->is_connected) {
+		bool is_due = c->hung_up_ms == 0 || now_ms - c->hung_up_ms >= HANG_UP_AGAIN_MS;
+
+		return is_due ? STEP_HANG_UP : STEP_HOLD;
+	}
+	return in_flight(c->bz) < IN_FLIGHT_MAX ? STEP_CONNECT : STEP_HOLD;
+}
+
+static void hold(struct bz_conn *c, uint64_t now_ms)
+{
+	uint64_t ms = c->not_before_ms > now_ms ? c->not_before_ms - now_ms : POLL_MS;
+
+	enter(c, BZ_CONN_WAIT, ms < POLL_MS ? ms : POLL_MS);
+}
+
+/* A link that is there already is none of ours: the last one that is still dying, or one that
+ * somebody has left. The node has to see a new one. */
+static void poll_wait(struct bz_conn *c)
+{
+	uint64_t now_ms = timers_now(c->bz->timers);
+
+	switch (wait_decide(c, now_ms)) {
+	case STEP_GIVE_UP:
+		end(c, LINK_DOWN_CONNECT);
+		break;
+	case STEP_HOLD:
+		hold(c, now_ms);
+		break;
+	case STEP_HANG_UP:
+		c->hung_up_ms = now_ms;
+		bz_hang_up(c->bz, c->path);
+		hold(c, now_ms);
+		break;
+	case STEP_CONNECT:
+		connect_now(c);
+		break;
+	}
+}
+
+static void poll_all(struct bz *bz)
+{
+	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++) {
+		if (bz->conns[i].state == BZ_CONN_WAIT)
+			poll_wait(&bz->conns[i]);
+	}
+}
+
+/* --- timers ------------------------------------------------------------------------------------
+ */
+
+static void on_timer(void *arg)
+{
+	struct bz_conn *c = arg;
+
+	switch (c->state) {
+	case BZ_CONN_WAIT:
+		poll_wait(c);
+		break;
+	case BZ_CONN_CONNECT:
+		cancel_call(c);
+		bz_hang_up(c->bz, c->path); /* cancels the Connect */
+		end(c, LINK_DOWN_CONNECT);
+		break;
+	case BZ_CONN_RESOLVE:
+	case BZ_CONN_WRITE:
+	case BZ_CONN_CURE:
+		failed(c, LINK_DOWN_SETUP);
+		break;
+	case BZ_CONN_NOTIFY:
+		cure(c, "AcquireNotify does not answer");
+		break;
+	case BZ_CONN_ENDED:
+		tell_down(c);
+		break;
+	case BZ_CONN_FREE:
+	case BZ_CONN_READY:
+		break;
+	}
+}
+
+/* --- news --------------------------------------------------------------------------------------
+ */
+
+static void link_gone(struct bz_conn *c)
+{
+	if (c->state == BZ_CONN_READY || c->state == BZ_CONN_WRITE) {
+		bz_io_drain(c);
+		if (c->state == BZ_CONN_READY || c->state == BZ_CONN_WRITE)
+			bz_conn_lost(c);
+	} else if (c->state == BZ_CONN_RESOLVE || c->state == BZ_CONN_NOTIFY) {
+		failed(c, LINK_DOWN_SETUP);
+	}
+}
+
+static void conn_news(struct bz_conn *c, const struct bz_news *news)
+{
+	bool is_gone = (news->bits & BZ_NEWS_REMOVED) ||
+		       ((news->bits & BZ_NEWS_CONNECTED) && !news->object->is_connected);
+
+	if (is_gone)
+		link_gone(c);
+	else if (c->state == BZ_CONN_RESOLVE)
+		resolve(c);
+}
+
+void bz_conns_news(struct bz *bz, const struct bz_news *news)
+{
+	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++) {
+		struct bz_conn *c = &bz->conns[i];
+
+		if (c->state != BZ_CONN_FREE && c->state != BZ_CONN_ENDED &&
+			strcmp(c->path, news->path) == 0)
+			conn_news(c, news);
+	}
+	poll_all(bz);
+}
+
+/* --- what the link asks ------------------------------------------------------------------------
+ */
+
+void bz_conns_init(struct bz *bz)
+{
+	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++) {
+		struct bz_conn *c = &bz->conns[i];
+
+		*c = (struct bz_conn){.bz = bz, .notify_fd = -1, .write_fd = -1};
+		timer_init(&c->timer, on_timer, c);
+	}
+}
+
+static struct bz_conn *conn_of(struct bz *bz, uint16_t id)
+{
+	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++) {
+		struct bz_conn *c = &bz->conns[i];
+
+		if (c->state != BZ_CONN_FREE && c->id == id)
+			return c;
+	}
+	return NULL;
+}
+
+static enum err find_slot(struct bz *bz, const struct link_addr *addr, struct bz_conn **out)
+{
+	*out = NULL;
+	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++) {
+		struct bz_conn *c = &bz->conns[i];
+
+		if (c->state == BZ_CONN_FREE)
+			*out = c;
+		else if (c->state != BZ_CONN_ENDED && link_addr_equal(&c->addr, addr))
+			return ERR_CONFLICT;
+	}
+	return *out ? ERR_OK : ERR_FULL;
+}
+
+static uint16_t next_id(struct bz *bz)
+{
+	do {
+		bz->last_id++;
+	} while (bz->last_id == 0 || conn_of(bz, bz->last_id));
+	return bz->last_id;
+}
+
+enum err bz_conn_open(struct bz *bz, const struct link_addr *addr, uint16_t *id)
+{
+	struct bz_backoff *b = backoff_of(bz, addr);
+	uint64_t now_ms = timers_now(bz->timers);
+	struct bz_conn *c;
+	enum err e = find_slot(bz, addr, &c);
+
+	if (e != ERR_OK)
+		return e;
+	e = bz_device_path(bz->adapter, addr, c->path);
+	if (e != ERR_OK)
+		return e;
+	c->id = next_id(bz);
+	c->addr = *addr;
+	c->give_up_ms = now_ms + CONNECT_MS;
+	c->not_before_ms = b && b->not_before_ms > now_ms ? b->not_before_ms : 0;
+	c->hung_up_ms = 0;
+	c->try_count = 0;
+	c->is_cured = false;
+	c->is_refused_once = false;
+	enter(c, BZ_CONN_WAIT, 0);
+	*id = c->id;
+	bz_scan_review(bz);
+	return ERR_OK;
+}
+
+enum err bz_conn_write(struct bz *bz, uint16_t id, struct span pdu)
+{
+	struct bz_conn *c = conn_of(bz, id);
+
+	return c && c->state == BZ_CONN_READY ? bz_io_write(c, pdu) : ERR_STATE;
+}
+
+/* Is there, or may there be, a link at this moment? */
+static bool has_link(const struct bz_conn *c)
+{
+	return c->state == BZ_CONN_CONNECT || c->state == BZ_CONN_RESOLVE ||
+	       c->state == BZ_CONN_NOTIFY || c->state == BZ_CONN_WRITE || c->state == BZ_CONN_READY;
+}
+
+void bz_conn_close(struct bz *bz, uint16_t id)
+{
+	struct bz_conn *c = conn_of(bz, id);
+
+	if (!c || c->state == BZ_CONN_ENDED)
+		return;
+	if (has_link(c))
+		bz_hang_up(bz, c->path);
+	end(c, LINK_DOWN_LOCAL);
+}
+
+void bz_conns_fail(struct bz *bz)
+{
+	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++) {
+		struct bz_conn *c = &bz->conns[i];
+
+		if (c->state == BZ_CONN_FREE)
+			continue;
+		end(c, LINK_DOWN_ADAPTER);
+		tell_down(c);
+	}
+}
+
+void bz_conns_free(struct bz *bz)
+{
+	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++) {
+		struct bz_conn *c = &bz->conns[i];
+
+		if (has_link(c))
+			bz_hang_up(bz, c->path);
+		cancel_call(c);
+		bz_io_close(c);
+		timer_cancel(bz->timers, &c->timer);
+		c->state = BZ_CONN_FREE;
+	}
+}
+
+bool bz_conns_need_scan(const struct bz *bz)
+{
+	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++) {
+		const struct bz_conn *c = &bz->conns[i];
+
+		if (c->state == BZ_CONN_WAIT && !device_of(c))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,134 @@
+/* What the four files of link_bluez share. Private to them. */
+#ifndef MESH_LINK_BLUEZ_ROOM_H
+#define MESH_LINK_BLUEZ_ROOM_H
+
+#include "mesh/dbus_loop.h"
+#include "mesh/link_bluez.h"
+#include "mesh/link_bluez_objects.h"
+#include "mesh/timer.h"
+
+struct bz;
+struct event;
+
+/* --- scanning (link_bluez_scan.c) --------------------------------------------------------------
+ */
+
+enum bz_scan_state { BZ_SCAN_OFF, BZ_SCAN_FILTER, BZ_SCAN_START, BZ_SCAN_ON, BZ_SCAN_STOP };
+
+struct bz_scan {
+	enum bz_scan_state state;
+	bool is_wished; /* by the owner of the link */
+	struct dbus_call *call;
+	struct timer timer; /* the next try, or the next look at Discovering */
+};
+
+void bz_scan_init(struct bz *bz);
+/* Something that scanning depends on has changed: wishes, adapter, who waits for a device. */
+void bz_scan_review(struct bz *bz);
+/* The adapter or bluetoothd is gone, and our discovery with it. */
+void bz_scan_reset(struct bz *bz);
+
+/* --- connections (link_bluez_conn.c, link_bluez_io.c) ------------------------------------------
+ */
+
+enum bz_conn_state {
+	BZ_CONN_FREE,
+	BZ_CONN_WAIT,    /* for the device to be heard, for a slot, for its old link to end */
+	BZ_CONN_CONNECT, /* Connect is called */
+	BZ_CONN_RESOLVE, /* connected, waits for ServicesResolved */
+	BZ_CONN_NOTIFY,  /* AcquireNotify is called */
+	BZ_CONN_WRITE,   /* AcquireWrite is called */
+	BZ_CONN_READY,   /* both sockets are there */
+	BZ_CONN_CURE,    /* RemoveDevice is called: a stuck characteristic (bluez.md) */
+	BZ_CONN_ENDED    /* tells down in the next turn */
+};
+
+struct bz_conn {
+	struct bz *bz;
+	enum bz_conn_state state;
+	uint16_t id;
+	struct link_addr addr;
+	char path[BZ_PATH_MAX];
+	struct dbus_call *call;
+	struct timer timer;     /* of the state */
+	uint64_t give_up_ms;    /* of the whole attempt, from its first Connect; 0: none yet */
+	uint64_t not_before_ms; /* of the next Connect */
+	unsigned try_count;
+	bool is_cured;
+	bool is_refused_once; /* NotPermitted may be the shadow of the last link */
+	uint64_t hung_up_ms;  /* when Disconnect was last called in WAIT; 0: not yet */
+	enum link_down why;   /* in ENDED */
+	int notify_fd, write_fd;
+	struct event *notify_ev, *hangup_ev, *write_ev;
+};
+
+/* Failures per address, so that a device which fails at once is not hammered. */
+#define BZ_BACKOFF_MAX 32
+struct bz_backoff {
+	struct link_addr addr;
+	unsigned failures;
+	uint64_t not_before_ms;
+};
+
+struct bz {
+	struct event_base *base;
+	struct timers *timers;
+	const struct link_events *events;
+	void *arg;
+	struct dbus_loop *dbus;
+	char *wanted;              /* adapter name or NULL */
+	char *owner;               /* unique name of org.bluez, or NULL */
+	bool is_listed;            /* GetManagedObjects was answered */
+	char adapter[BZ_PATH_MAX]; /* "": none */
+	struct dbus_call *listing;
+	struct timer relist;
+	struct bz_objects objects;
+	struct bz_scan scan;
+	struct bz_conn conns[LINK_CONNECTIONS_MAX];
+	uint16_t last_id;
+	struct bz_backoff backoff[BZ_BACKOFF_MAX];
+};
+
+void bz_conns_init(struct bz *bz);
+ENR_MUST_CHECK enum err bz_conn_open(struct bz *bz, const struct link_addr *addr, uint16_t *id);
+ENR_MUST_CHECK enum err bz_conn_write(struct bz *bz, uint16_t id, struct span pdu);
+void bz_conn_close(struct bz *bz, uint16_t id);
+/* News about the device at path. */
+void bz_conns_news(struct bz *bz, const struct bz_news *news);
+/* Tells down (LINK_DOWN_ADAPTER) for all, at once: from the event loop only. */
+void bz_conns_fail(struct bz *bz);
+/* Ends all without events; asks bluetoothd to hang up. */
+void bz_conns_free(struct bz *bz);
+/* Asks bluetoothd to end the link to this device; nobody waits for the answer (2 s). */
+void bz_hang_up(struct bz *bz, const char *path);
+/* Does any of them wait for an advert of its device? */
+bool bz_conns_need_scan(const struct bz *bz);
+
+/* Takes fd over, also on error. */
+ENR_MUST_CHECK enum err bz_io_set_notify(struct bz_conn *c, int fd);
+ENR_MUST_CHECK enum err bz_io_set_write(struct bz_conn *c, int fd);
+ENR_MUST_CHECK enum err bz_io_write(struct bz_conn *c, struct span pdu);
+void bz_io_close(struct bz_conn *c);
+/* Delivers what the notify socket holds; tells of its end by bz_conn_lost. */
+void bz_io_drain(struct bz_conn *c);
+/* The sockets have hung up. */
+void bz_conn_lost(struct bz_conn *c);
+
+/* --- calls (link_bluez_call.c) -----------------------------------------------------------------
+ */
+
+/* A call to bluetoothd itself (its unique name), never starting it. type DBUS_TYPE_INVALID: no
+ * argument; value as for dbus_message_append_args. */
+ENR_MUST_CHECK enum err bz_call(struct bz *bz, const char *path, const char *interface,
+	const char *method, int type, const void *value, int timeout_ms, dbus_reply_fn *fn,
+	void *arg, struct dbus_call **call);
+/* The same with one empty a{sv}: AcquireNotify and AcquireWrite. */
+ENR_MUST_CHECK enum err bz_call_options(struct bz *bz, const char *path, const char *interface,
+	const char *method, int timeout_ms, dbus_reply_fn *fn, void *arg, struct dbus_call **call);
+/* Only what discovers MeshAccess: le, duplicates, 0xFE12. */
+ENR_MUST_CHECK enum err bz_call_set_filter(
+	struct bz *bz, int timeout_ms, dbus_reply_fn *fn, void *arg, struct dbus_call **call);
+/* (h, q) of AcquireNotify and AcquireWrite; *fd is the caller's. ERR_RANGE: MTU below 23. */
+ENR_MUST_CHECK enum err bz_reply_fd(DBusMessage *reply, int *fd);
+
+#endif
