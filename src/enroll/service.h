@@ -65,6 +65,9 @@ ENR_MUST_CHECK enum err service_tick(struct service *s, const struct clock_now *
  * transaction, else forgets them. */
 void service_committed(void *arg, enum err committed);
 
+/* Service time at now, in seconds: for all expiry, also that of nodes. */
+uint64_t service_time_s(struct service *s, const struct clock_now *now);
+
 /* SHA-256(IK_A)[0:16] is in Addr; the whole key for status and pinning. */
 const struct public32 *service_identity(const struct service *s);
 const char *service_addr(const struct service *s);

@@ -81,8 +81,10 @@ static enum err read_spk(struct stmt *q, struct signed_prekey *out)
 		out->destroy_s = stmt_u64(q);
 	}
 	e = stmt_end_found(q);
-	if (e != ERR_OK)
+	if (e != ERR_OK) {
+		out->id = 0;
 		x3dh_keypair_wipe(&out->key);
+	}
 	return e;
 }
 
