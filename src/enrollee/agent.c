@@ -165,13 +165,13 @@ enum err agent_try(const struct crypto *c, const struct agent_bundle *bundle, st
 
 	if (err)
 		return err;
+	n = ENROLLMSG_BUNDLE_FIXED + b.addr.n;
+	if (s->stage != STATE_FRESH && s->bundle_bytes == n && memcmp(s->bundle, frame, n) == 0)
+		return ERR_OK;
 	if (s->stage == STATE_ENROLLED) {
 		reason_set(why, NULL, "this device is enrolled already");
 		return ERR_STATE;
 	}
-	n = ENROLLMSG_BUNDLE_FIXED + b.addr.n;
-	if (s->stage == STATE_TRYING && s->bundle_bytes == n && memcmp(s->bundle, frame, n) == 0)
-		return ERR_OK;
 	if (s->stage == STATE_TRYING && !bundle->replace) {
 		reason_set(why, "bundle",
 			"an enrollment with another bundle is under way; --replace gives it up");

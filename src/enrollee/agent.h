@@ -31,8 +31,8 @@ struct agent_bundle {
 };
 
 /*
- * Checks the bundle and moves FRESH to TRYING; with the bundle of the attempt under way nothing
- * changes, for the message is built once. ERR_INVALID and the like: not a bundle; ERR_AUTH,
+ * Checks the bundle and moves FRESH to TRYING; with the bundle that is in the state already
+ * nothing changes, for the message is built once. ERR_INVALID and the like: not a bundle; ERR_AUTH,
  * ERR_KEY: a bundle that must not be trusted, or not the pinned service; ERR_UNKNOWN: it leads to a
  * mesh; ERR_CONFLICT: another attempt is under way; ERR_STATE: enrolled already. why is set.
  */
