@@ -4,8 +4,9 @@
 
 #define MASK51 (((uint64_t)1 << 51) - 1)
 
-/* Sums of products of 64-bit words: the compiler's 128-bit integer where there is one. */
-#ifdef __SIZEOF_INT128__
+/* Sums of products of 64-bit words: the compiler's 128-bit integer where there is one. The tests
+ * build the other half too. */
+#if defined(__SIZEOF_INT128__) && !defined(FE25519_PORTABLE)
 __extension__ typedef unsigned __int128 wide;
 
 static inline wide wide_mul(uint64_t a, uint64_t b)
