@@ -215,7 +215,7 @@ static void on_event(struct mesh_session *s, const struct meshsec_event *ev, enu
 		on_message(s, ev->message);
 		break;
 	case MESHSEC_EVENT_DEAD:
-		if (was == MESHSEC_PROVING)
+		if (was == MESHSEC_PROVING && s->again_count == 0)
 			end(s, MESH_END_WRONG_KEY);
 		else
 			start_again(s, &none);
@@ -224,7 +224,8 @@ static void on_event(struct mesh_session *s, const struct meshsec_event *ev, enu
 		start_again(s, &ev->pdu);
 		break;
 	case MESHSEC_EVENT_CLOSE:
-		end(s, was == MESHSEC_PROVING ? MESH_END_WRONG_KEY : MESH_END_PROTOCOL);
+		end(s, was == MESHSEC_PROVING && s->again_count == 0 ? MESH_END_WRONG_KEY
+								     : MESH_END_PROTOCOL);
 		break;
 	}
 }
