@@ -230,12 +230,12 @@ static struct job_action on_link_lost(struct job *job, uint64_t now_ms)
 		return nothing();
 	if (job->state == JOB_SAVED) {
 		land(job);
-		job->next_try_ms = now_ms;
+		job->next_try_ms = now_ms + 1000;
 		return nothing();
 	}
 	if (direct)
 		bump8(&job->link_fails);
-	return wait(job, JOB_REASON_LINK_LOST, now_ms, direct ? JOB_REBOOT_MS : 0);
+	return wait(job, JOB_REASON_LINK_LOST, now_ms, direct ? JOB_REBOOT_MS : 1000);
 }
 
 /* --- answers ------------------------------------------------------------------------------- */
@@ -447,6 +447,8 @@ void job_restore(struct job *job, uint64_t now_ms)
 	memset(job->helpers, 0, sizeof(job->helpers));
 	if (job->state == JOB_SENT || job->state == JOB_SAVED || job->state == JOB_REMOVING)
 		job->next_try_ms = now_ms;
+	if (job->next_try_ms > now_ms + JOB_BACKOFF_MAX_MS)
+		job->next_try_ms = now_ms + JOB_BACKOFF_MAX_MS;
 }
 
 /* --- questions ----------------------------------------------------------------------------- */

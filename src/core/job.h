@@ -54,7 +54,6 @@ enum job_reason {
 	JOB_REASON_NOT_JOINED,        /* saved, but not met in the mesh yet */
 	JOB_REASON_NEVER_JOINED,      /* the same at the end of its lifetime */
 	JOB_REASON_ID_TAKEN,          /* another device answers under its node id */
-	JOB_REASON_NO_GATEWAY,        /* no gateway node attached and not in our own range */
 	JOB_REASON_COUNT
 };
 

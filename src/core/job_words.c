@@ -64,8 +64,6 @@ static const struct words reasons[JOB_REASON_COUNT] = {
 						     "then add it again"},
 	[JOB_REASON_ID_TAKEN] = {"id_taken",
 		"another device answers under its node id; find that device and remove it"},
-	[JOB_REASON_NO_GATEWAY] = {"no_gateway",
-		"no node of the network is in our radio range, nor is this one"},
 };
 
 const char *job_state_name(enum job_state state)

@@ -1,0 +1,456 @@
+/* The runner's life, its one loop, and the way of a transition: step, store, commit, do. */
+#include "enroll/runner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "enr/meshadv.h"
+#include "enr/serial.h"
+#include "enroll/batch.h"
+#include "enroll/runner_room.h"
+#include "store/times.h"
+
+#define PICKS_MAX 10000 /* in one turn of one network; a guard, never reached */
+
+uint64_t runner_now(struct runner *r)
+{
+	return r->base_service_ms + (timers_now(r->config.timers) - r->base_timer_ms);
+}
+
+void runner_kick(struct runner *r)
+{
+	r->kicked = true;
+	if (r->started)
+		timer_arm(r->config.timers, &r->timer, 0);
+}
+
+static void read_clock(const struct runner *r, struct clock_now *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (r->config.clock)
+		r->config.clock(r->config.ctx, out);
+	else if (clock_read(out) != ERR_OK)
+		log_warn("clock_failed");
+}
+
+static uint64_t wall_s(const struct runner *r)
+{
+	struct clock_now now;
+
+	read_clock(r, &now);
+	return now.wall_s;
+}
+
+/* --- transitions ----------------------------------------------------------------------------- */
+
+/* What waits for a commit. The entry is found again by its serial: it may be gone by then. */
+struct pending {
+	struct runner *runner;
+	uint32_t serial;
+	enum job_do what;
+	struct nodes_event event;
+};
+
+static void perform(struct entry *en, enum job_do what)
+{
+	switch (what) {
+	case JOB_DO_NOTHING:
+		break;
+	case JOB_DO_CONNECT:
+		direct_connect(en);
+		break;
+	case JOB_DO_SEND:
+		if (en->job.in_flight && en->job.method == JOB_METHOD_DIRECT)
+			direct_send(en);
+		else if (en->job.in_flight)
+			overmesh_send(en);
+		break;
+	case JOB_DO_VERIFY:
+		verify_send(en);
+		break;
+	case JOB_DO_CLOSE:
+		direct_close(en);
+		break;
+	}
+}
+
+static void log_event(const struct nodes_event *e)
+{
+	char serial[SERIAL_TEXT_SIZE];
+
+	serial_print(e->serial, serial);
+	log_info("node serial=%s network=%u node_id=%u state=%s reason=%s method=%s attempts=%u",
+		serial, e->network_id, e->node_id, job_state_name(e->state),
+		job_reason_name(e->reason), job_method_name(e->method), e->attempts);
+}
+
+static void publish(const struct runner *r, const struct nodes_event *e)
+{
+	log_event(e);
+	if (r->config.on_event)
+		r->config.on_event(r->config.ctx, e);
+}
+
+static struct nodes_event event_of(const struct job *job, uint16_t network_id, uint64_t at)
+{
+	return (struct nodes_event){.serial = job->serial,
+		.network_id = network_id,
+		.node_id = job->node_id,
+		.state = job->state,
+		.method = job->method,
+		.reason = job->reason,
+		.helper = job->helper,
+		.attempts = job->attempts,
+		.at = at};
+}
+
+/* The store has refused: it is the truth, the table follows. */
+static void recover(struct runner *r, uint32_t serial, enum err e)
+{
+	struct node_row row;
+
+	if (e != ERR_STATE && e != ERR_EXPIRED) {
+		log_err("store_failed error=\"%s\"", err_text(e));
+		r->storage_until_ms = runner_now(r) + RUNNER_STORAGE_MS;
+	}
+	e = runner_refresh(r, serial, &row);
+	if (e != ERR_OK && e != ERR_NOT_FOUND)
+		log_err("store_failed error=\"%s\"", err_text(e));
+	runner_kick(r);
+}
+
+static void on_committed(void *arg, enum err committed)
+{
+	struct pending *p = arg;
+	struct runner *r = p->runner;
+	struct entry *en = runner_find(r, p->serial);
+
+	if (committed != ERR_OK) {
+		recover(r, p->serial, committed);
+	} else {
+		publish(r, &p->event);
+		if (en)
+			perform(en, p->what);
+		if (en && p->event.state == JOB_SAVED)
+			overmesh_count(en->net);
+		runner_kick(r);
+	}
+	free(p);
+}
+
+static enum err store_next(struct entry *en, const struct job *next, const struct nodes_moment *at)
+{
+	struct runner *r = en->runner;
+	enum err e = batch_enter(r->config.batch);
+
+	if (e != ERR_OK)
+		return e;
+	e = nodes_keep(r->config.store, en->net->id, next, en->job.state, NULL, at);
+	return batch_leave(r->config.batch, e);
+}
+
+static enum err keep_then_do(struct entry *en, const struct job *next, enum job_do what)
+{
+	struct runner *r = en->runner;
+	struct nodes_moment at = {runner_now(r), wall_s(r)};
+	struct pending *p = calloc(1, sizeof(*p));
+	enum err e = p ? store_next(en, next, &at) : ERR_NOMEM;
+
+	if (e != ERR_OK) {
+		free(p);
+		return e;
+	}
+	*p = (struct pending){r, next->serial, what, event_of(next, en->net->id, at.wall_s)};
+	en->job = *next;
+	e = batch_after(r->config.batch, on_committed, p);
+	if (e != ERR_OK)
+		free(p);
+	return e;
+}
+
+void runner_apply(struct entry *en, const struct job_event *event)
+{
+	struct runner *r = en->runner;
+	uint32_t serial = en->job.serial;
+	struct job next = en->job;
+	struct job_action action = job_step(&next, event, runner_now(r));
+	enum err e;
+
+	if (!action.store) {
+		en->job = next;
+		perform(en, action.what);
+		return;
+	}
+	e = keep_then_do(en, &next, action.what);
+	if (e != ERR_OK)
+		recover(r, serial, e);
+}
+
+/* --- the loop -------------------------------------------------------------------------------- */
+
+static struct entry *entry_of(struct job *job)
+{
+	return (struct entry *)job; /* its first member */
+}
+
+static enum job_method method_of(enum schedule_do what)
+{
+	switch (what) {
+	case SCHEDULE_DIRECT:
+		return JOB_METHOD_DIRECT;
+	case SCHEDULE_DIRECTED:
+		return JOB_METHOD_DIRECTED;
+	case SCHEDULE_BROADCAST:
+		return JOB_METHOD_BROADCAST;
+	case SCHEDULE_SLEEP:
+	case SCHEDULE_TIMER:
+	case SCHEDULE_VERIFY:
+	case SCHEDULE_SURVEY:
+		break;
+	}
+	return JOB_METHOD_NONE;
+}
+
+static void do_pick(struct net *net, const struct schedule_pick *p)
+{
+	struct job_event e = {
+		.type = p->what == SCHEDULE_TIMER ? JOB_EVENT_TIMER : JOB_EVENT_PICKED,
+		.method = method_of(p->what),
+		.helper = p->helper};
+
+	if (p->what == SCHEDULE_SURVEY)
+		overmesh_survey(net, p);
+	else
+		runner_apply(entry_of(p->job), &e);
+}
+
+/* One connection attempt at a time: an adapter makes the second one wait anyway. */
+static bool radio_free(const struct runner *r)
+{
+	for (const struct net *net = r->nets; net; net = net->next)
+		if (attach_is_opening(net))
+			return false;
+	return r->adapter && !r->direct;
+}
+
+static uint64_t run_net(struct runner *r, struct net *net, uint64_t now_ms)
+{
+	struct schedule_pick p = {.until_ms = UINT64_MAX};
+
+	for (int i = 0; i < PICKS_MAX && now_ms >= r->storage_until_ms; i++) {
+		net->schedule.attached = net->session && mesh_is_open(net->session);
+		net->schedule.radio_free = radio_free(r);
+		p = schedule_pick(&net->schedule, net->jobs, net->job_count, now_ms);
+		if (p.what == SCHEDULE_SLEEP)
+			return p.until_ms;
+		do_pick(net, &p);
+	}
+	return r->storage_until_ms > now_ms ? r->storage_until_ms : now_ms + 1;
+}
+
+static void on_timer(void *arg)
+{
+	struct runner *r = arg;
+	uint64_t now_ms = runner_now(r), until_ms = UINT64_MAX;
+
+	r->kicked = false;
+	runner_reap(r);
+	for (struct net *net = r->nets; net; net = net->next) {
+		uint64_t a = attach_step(net, now_ms);
+		uint64_t b = run_net(r, net, now_ms);
+
+		until_ms = a < until_ms ? a : until_ms;
+		until_ms = b < until_ms ? b : until_ms;
+	}
+	if (!r->kicked && until_ms != UINT64_MAX) /* else it is armed for at once */
+		timer_arm(r->config.timers, &r->timer, until_ms > now_ms ? until_ms - now_ms : 0);
+}
+
+/* --- what comes from outside ------------------------------------------------------------------ */
+
+static void heard_node(
+	struct entry *en, const struct link_advert *advert, const struct meshadv *adv)
+{
+	struct runner *r = en->runner;
+	bool was = job_in_range(&en->job, runner_now(r));
+	struct job_event e = {.type = JOB_EVENT_HEARD,
+		.rssi = advert->rssi_dbm == LINK_RSSI_UNKNOWN ? 0 : advert->rssi_dbm};
+
+	en->addr = advert->addr;
+	en->advert_joined = adv->is_enrolled && adv->network_id == en->net->id;
+	if (!advert->connectable)
+		return;
+	runner_apply(en, &e);
+	if (!was)
+		runner_kick(r);
+}
+
+static void on_advert(void *arg, const struct link_advert *advert)
+{
+	struct runner *r = arg;
+	struct meshadv adv;
+	struct entry *en;
+	struct net *net;
+
+	if (meshadv_decode_value(advert->service_data.p, advert->service_data.n, &adv) != ERR_OK)
+		return;
+	en = runner_find(r, adv.serial_index);
+	if (en)
+		heard_node(en, advert, &adv);
+	net = adv.is_enrolled ? runner_net(r, adv.network_id) : NULL;
+	if (net && advert->connectable && adv.device_type != MESHADV_DEVICE_ASSET)
+		attach_on_advert(net, advert, &adv);
+}
+
+void runner_on_adapter(struct runner *r, bool ready)
+{
+	r->adapter = ready;
+	runner_kick(r);
+}
+
+/* Inside control's transaction: remember what it touched until it has ended. */
+static void on_changed(void *ctx, const struct node_row *row)
+{
+	struct runner *r = ctx;
+
+	if (!row) {
+		r->nets_dirty = true;
+		return;
+	}
+	if (r->dirty_count == r->dirty_cap) {
+		size_t cap = r->dirty_cap ? 2 * r->dirty_cap : 64;
+		uint32_t *p = realloc(r->dirty, cap * sizeof(*p));
+
+		if (!p) {
+			log_err("out_of_memory job_found_at=restart");
+			return;
+		}
+		r->dirty = p;
+		r->dirty_cap = cap;
+	}
+	r->dirty[r->dirty_count++] = row->job.serial;
+}
+
+static void take_change(struct runner *r, uint32_t serial, bool committed)
+{
+	struct node_row row;
+	struct nodes_event event;
+	enum err e = runner_refresh(r, serial, &row);
+
+	if (e != ERR_OK) {
+		if (e != ERR_NOT_FOUND)
+			log_err("store_failed error=\"%s\"", err_text(e));
+		return;
+	}
+	event = event_of(&row.job, row.network_id, row.changed_at);
+	if (committed)
+		publish(r, &event);
+}
+
+static void on_batch_end(void *arg, enum err committed)
+{
+	struct runner *r = arg;
+	size_t n = r->dirty_count;
+
+	if (r->nets_dirty && runner_load_nets(r) != ERR_OK)
+		log_err("networks_not_read");
+	r->nets_dirty = false;
+	for (size_t i = 0; i < n; i++)
+		take_change(r, r->dirty[i], committed == ERR_OK);
+	r->dirty_count = 0;
+	runner_kick(r);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static enum err begin_time(struct runner *r)
+{
+	struct svctime earlier, t;
+	struct clock_now now;
+	enum err e = times_get(r->config.store, &earlier);
+
+	if (e != ERR_OK)
+		return e;
+	read_clock(r, &now);
+	(void)svctime_advance(&earlier, &now, &t);
+	r->base_service_ms = t.service_ms;
+	r->base_timer_ms = timers_now(r->config.timers);
+	return ERR_OK;
+}
+
+enum err runner_new(const struct runner_config *c, struct runner **out)
+{
+	struct runner *r = calloc(1, sizeof(*r));
+	enum err e;
+
+	if (!r)
+		return ERR_NOMEM;
+	r->config = *c;
+	timer_init(&r->timer, on_timer, r);
+	e = begin_time(r);
+	if (e == ERR_OK)
+		e = runner_load(r);
+	if (e != ERR_OK) {
+		runner_table_free(r);
+		free(r);
+		return e;
+	}
+	*out = r;
+	return ERR_OK;
+}
+
+enum err runner_start(struct runner *r)
+{
+	enum err e = mesh_listen(r->config.mesh, on_advert, r);
+
+	if (e == ERR_OK)
+		e = batch_on_end(r->config.batch, on_batch_end, r);
+	if (e != ERR_OK)
+		return e;
+	nodes_set_hook(r->config.nodes, on_changed, r);
+	r->adapter = mesh_adapter_ready(r->config.mesh);
+	r->started = true;
+	mesh_scan_begin(r->config.mesh);
+	runner_kick(r);
+	return ERR_OK;
+}
+
+void runner_free(struct runner *r)
+{
+	if (!r)
+		return;
+	nodes_set_hook(r->config.nodes, NULL, NULL);
+	timer_cancel(r->config.timers, &r->timer);
+	runner_table_free(r);
+	free(r->dirty);
+	free(r);
+}
+
+static void status_of_net(const struct net *net, struct runner_status *out)
+{
+	const struct link_addr *a = &net->addr;
+	bool open = mesh_is_open(net->session);
+
+	out->state = open ? "connected" : "connecting";
+	out->network_id = net->id;
+	out->node_id = open ? net->gateway_id : 0;
+	(void)snprintf(out->address, sizeof(out->address), "%02X:%02X:%02X:%02X:%02X:%02X", a->b[5],
+		a->b[4], a->b[3], a->b[2], a->b[1], a->b[0]);
+}
+
+void runner_status(const struct runner *r, struct runner_status *out)
+{
+	*out = (struct runner_status){.state = r->nets ? "searching" : "idle"};
+	if (!r->adapter)
+		out->state = "off";
+	for (size_t i = 0; i < r->entry_count; i++)
+		out->jobs += !job_is_over(r->entries[i]->job.state);
+	for (const struct net *net = r->nets; net; net = net->next)
+		if (net->session && (out->network_id == 0 || mesh_is_open(net->session))) {
+			status_of_net(net, out);
+			if (mesh_is_open(net->session))
+				return;
+		}
+}

@@ -1,0 +1,227 @@
+/* The session with a gateway node of a network: chosen by signal, kept, replaced with back-off. */
+#include "base/log.h"
+#include "enr/meshadv.h"
+#include "enr/serial.h"
+#include "enroll/batch.h"
+#include "enroll/runner_room.h"
+
+#define KEY_ID_NETWORK 2     /* mesh-protocol §3.1 */
+#define TUNNEL_REMOTE_MESH 1 /* §3.3 */
+
+bool attach_is_opening(const struct net *net)
+{
+	return net->session && !mesh_is_open(net->session);
+}
+
+/* --- candidates ------------------------------------------------------------------------------- */
+
+static struct candidate *candidate_slot(struct net *net, const struct link_addr *addr)
+{
+	struct candidate *oldest = &net->candidates[0];
+
+	for (size_t i = 0; i < RUNNER_CANDIDATES_MAX; i++) {
+		struct candidate *c = &net->candidates[i];
+
+		if (c->heard_ms != 0 && link_addr_equal(&c->addr, addr))
+			return c;
+		if (c->heard_ms < oldest->heard_ms)
+			oldest = c;
+	}
+	*oldest = (struct candidate){.addr = *addr};
+	return oldest;
+}
+
+void attach_on_advert(struct net *net, const struct link_advert *advert, const struct meshadv *adv)
+{
+	struct candidate *c = candidate_slot(net, &advert->addr);
+	bool first = c->heard_ms == 0;
+
+	c->serial = adv->serial_index;
+	c->rssi_dbm = advert->rssi_dbm == LINK_RSSI_UNKNOWN ? INT8_MIN : advert->rssi_dbm;
+	c->heard_ms = runner_now(net->runner) + 1; /* never 0 */
+	if (first && !net->session)
+		runner_kick(net->runner);
+}
+
+static bool is_fresh(const struct candidate *c, uint64_t now_ms)
+{
+	return c->heard_ms != 0 && now_ms < c->heard_ms + RUNNER_CANDIDATE_MS;
+}
+
+static bool is_better(const struct net *net, const struct candidate *a, const struct candidate *b)
+{
+	if (!b)
+		return true;
+	if ((a->serial == net->gateway_serial) != (b->serial == net->gateway_serial))
+		return a->serial == net->gateway_serial;
+	return a->fails != b->fails ? a->fails < b->fails : a->rssi_dbm > b->rssi_dbm;
+}
+
+static struct candidate *choose(struct net *net, uint64_t now_ms)
+{
+	struct candidate *best = NULL;
+
+	for (size_t i = 0; i < RUNNER_CANDIDATES_MAX; i++)
+		if (is_fresh(&net->candidates[i], now_ms) &&
+			is_better(net, &net->candidates[i], best))
+			best = &net->candidates[i];
+	return best;
+}
+
+/* --- the session ------------------------------------------------------------------------------ */
+
+/* Whatever was under way through this session may be lost: it is asked again. */
+static void lose_attempts(struct net *net)
+{
+	for (size_t i = 0; i < net->job_count; i++) {
+		struct job *job = net->jobs[i];
+
+		if (job->in_flight && (job->state == JOB_SAVED || job->method != JOB_METHOD_DIRECT))
+			runner_apply((struct entry *)job,
+				&(struct job_event){.type = JOB_EVENT_LINK_LOST});
+	}
+}
+
+/* The gateway node's id is never given to another, whoever enrolled it. */
+static void adopt(struct net *net)
+{
+	struct runner *r = net->runner;
+	enum err e = batch_enter(r->config.batch);
+
+	if (e == ERR_OK) {
+		e = net->gateway_id <= NODE_ID_MAX
+			    ? store_ids_adopt(r->config.store, net->id, net->gateway_id,
+				      net->serial, runner_now(r) / 1000)
+			    : ERR_RANGE;
+		e = batch_leave(r->config.batch, e);
+	}
+	if (e != ERR_OK)
+		log_warn("gateway_id_not_noted network=%u node_id=%u error=\"%s\"", net->id,
+			net->gateway_id, err_text(e));
+}
+
+static void on_opened(void *arg, struct mesh_session *s, uint16_t node_id)
+{
+	struct net *net = arg;
+	char serial[SERIAL_TEXT_SIZE];
+
+	(void)s;
+	serial_print(net->serial, serial);
+	log_info("attached network=%u node_id=%u serial=%s", net->id, node_id, serial);
+	lose_attempts(net); /* it may have been open before (§3.7) */
+	net->gateway_id = node_id;
+	net->fails = 0;
+	for (size_t i = 0; i < RUNNER_CANDIDATES_MAX; i++)
+		if (link_addr_equal(&net->candidates[i].addr, &net->addr))
+			net->candidates[i].fails = 0;
+	adopt(net);
+	runner_kick(net->runner);
+}
+
+static void on_message(void *arg, struct mesh_session *s, struct span msg)
+{
+	(void)s;
+	runner_on_message(arg, msg);
+}
+
+static uint64_t backoff_ms(uint8_t fails)
+{
+	uint64_t ms = 500ull << (fails < 8 ? fails : 8);
+
+	return ms < RUNNER_ATTACH_BACKOFF_MS ? ms : RUNNER_ATTACH_BACKOFF_MS;
+}
+
+static void note_failure(struct net *net, uint64_t now_ms)
+{
+	if (net->fails < UINT8_MAX)
+		net->fails++;
+	for (size_t i = 0; i < RUNNER_CANDIDATES_MAX; i++) {
+		struct candidate *c = &net->candidates[i];
+
+		if (c->heard_ms != 0 && link_addr_equal(&c->addr, &net->addr)) {
+			c->fails = c->fails < UINT8_MAX ? (uint8_t)(c->fails + 1) : c->fails;
+			c->heard_ms = 0; /* it has to be heard again */
+		}
+	}
+	net->retry_ms = now_ms + backoff_ms(net->fails);
+	net->since_ms = 0;
+}
+
+static void on_closed(void *arg, struct mesh_session *s, enum mesh_end why)
+{
+	struct net *net = arg;
+
+	(void)s;
+	if (why == MESH_END_KEY_REFUSED || why == MESH_END_WRONG_KEY)
+		log_warn("gateway_refused network=%u why=\"%s\"", net->id, mesh_end_text(why));
+	else
+		log_info("detached network=%u why=\"%s\"", net->id, mesh_end_text(why));
+	net->session = NULL;
+	net->gateway_id = 0;
+	net->cluster_size = 0;
+	note_failure(net, runner_now(net->runner));
+	lose_attempts(net);
+	runner_kick(net->runner);
+}
+
+static const struct mesh_session_events events = {
+	.opened = on_opened,
+	.message = on_message,
+	.closed = on_closed,
+};
+
+static void attach(struct net *net, const struct candidate *c, uint64_t now_ms)
+{
+	struct runner *r = net->runner;
+	struct mesh_target target = {
+		.addr = c->addr, .key_id = KEY_ID_NETWORK, .tunnel = TUNNEL_REMOTE_MESH};
+	struct network_keys keys;
+	enum err e = store_networks_keys(r->config.store, net->id, &keys);
+
+	net->addr = c->addr;
+	net->serial = c->serial;
+	if (e == ERR_OK) {
+		target.ltk = keys.network;
+		e = mesh_open(r->config.mesh, &target, &events, net, &net->session);
+	}
+	bytes_wipe(&keys, sizeof(keys));
+	secret16_wipe(&target.ltk);
+	if (e == ERR_OK)
+		return;
+	log_warn("attach_failed network=%u error=\"%s\"", net->id, err_text(e));
+	note_failure(net, now_ms);
+}
+
+/* Somebody else connects just now; the event of its end comes back here. */
+static bool radio_taken(const struct runner *r)
+{
+	for (const struct net *net = r->nets; net; net = net->next)
+		if (attach_is_opening(net))
+			return true;
+	return r->direct && !r->direct->session_open;
+}
+
+uint64_t attach_step(struct net *net, uint64_t now_ms)
+{
+	const struct candidate *c;
+	uint64_t patience_ms;
+
+	if (net->session || net->gone || !net->runner->adapter)
+		return UINT64_MAX;
+	if (now_ms < net->retry_ms)
+		return net->retry_ms;
+	c = choose(net, now_ms);
+	if (!c)
+		return UINT64_MAX; /* an advert wakes us */
+	if (net->since_ms == 0)
+		net->since_ms = now_ms;
+	patience_ms = net->gateway_serial != UINT32_MAX && c->serial != net->gateway_serial
+			      ? RUNNER_PREFERRED_MS
+			      : RUNNER_GATHER_MS;
+	if (now_ms < net->since_ms + patience_ms)
+		return net->since_ms + patience_ms;
+	if (radio_taken(net->runner))
+		return UINT64_MAX;
+	attach(net, c, now_ms);
+	return net->session ? UINT64_MAX : net->retry_ms;
+}

@@ -1,0 +1,122 @@
+/* Our own connection to a node that is not in the network yet, with its node key: one at a time. */
+#include "base/log.h"
+#include "enr/meshmsg.h"
+#include "enr/serial.h"
+#include "enroll/runner_room.h"
+
+#define KEY_ID_NODE 1 /* mesh-protocol §3.1 */
+#define TUNNEL_PEER 0 /* §3.3 */
+
+static void tell(struct entry *en, enum job_event_type type)
+{
+	runner_apply(en, &(struct job_event){.type = type});
+}
+
+static void on_opened(void *arg, struct mesh_session *s, uint16_t node_id)
+{
+	struct entry *en = arg;
+	bool again = en->session_open;
+
+	(void)s;
+	(void)node_id;
+	en->session_open = true;
+	if (en->job.state == JOB_SAVED) { /* an asset: that it takes its key is the proof */
+		runner_apply(
+			en, &(struct job_event){.type = JOB_EVENT_INFO, .serial = en->job.serial});
+		direct_close(en);
+	} else if (again) { /* after DEAD_DATA: what was sent may be lost */
+		direct_send(en);
+	} else {
+		tell(en, JOB_EVENT_CONNECTED);
+	}
+}
+
+static void on_message(void *arg, struct mesh_session *s, struct span msg)
+{
+	struct entry *en = arg;
+
+	(void)s;
+	runner_on_message(en->net, msg);
+}
+
+static enum job_event_type event_of_end(const struct entry *en, enum mesh_end why)
+{
+	if (en->session_open)
+		return JOB_EVENT_LINK_LOST;
+	if (why == MESH_END_KEY_REFUSED || why == MESH_END_WRONG_KEY)
+		return JOB_EVENT_REFUSED;
+	return JOB_EVENT_NO_LINK;
+}
+
+static void on_closed(void *arg, struct mesh_session *s, enum mesh_end why)
+{
+	struct entry *en = arg;
+	enum job_event_type type = event_of_end(en, why);
+	char serial[SERIAL_TEXT_SIZE];
+
+	(void)s;
+	serial_print(en->job.serial, serial);
+	log_debug("direct_closed serial=%s why=\"%s\"", serial, mesh_end_text(why));
+	en->session = NULL;
+	en->session_open = false;
+	if (en->runner->direct == en)
+		en->runner->direct = NULL;
+	tell(en, type);
+	runner_kick(en->runner);
+}
+
+static const struct mesh_session_events events = {
+	.opened = on_opened,
+	.message = on_message,
+	.closed = on_closed,
+};
+
+static enum err open_session(struct entry *en)
+{
+	struct runner *r = en->runner;
+	struct mesh_target target = {
+		.addr = en->addr, .key_id = KEY_ID_NODE, .tunnel = TUNNEL_PEER};
+	enum err e;
+
+	if (r->direct || en->session)
+		return ERR_BUSY;
+	e = store_nodes_key(r->config.store, en->job.row, &target.ltk);
+	if (e == ERR_OK)
+		e = mesh_open(r->config.mesh, &target, &events, en, &en->session);
+	secret16_wipe(&target.ltk);
+	if (e == ERR_OK)
+		r->direct = en;
+	return e;
+}
+
+void direct_connect(struct entry *en)
+{
+	enum err e = open_session(en);
+
+	if (e == ERR_OK)
+		return;
+	log_debug("direct_not_opened error=\"%s\"", err_text(e));
+	if (en->job.state != JOB_SAVED)
+		tell(en, JOB_EVENT_NO_LINK);
+}
+
+void direct_close(struct entry *en)
+{
+	if (en->session)
+		mesh_close(en->session);
+}
+
+void direct_send(struct entry *en)
+{
+	uint8_t buf[MESH_MESSAGE_MAX];
+	size_t n = 0;
+	enum err e = request_build(en, 0, buf, &n);
+
+	if (e == ERR_OK)
+		e = en->session ? mesh_send(en->session, (struct span){buf, n}) : ERR_STATE;
+	bytes_wipe(buf, sizeof(buf));
+	if (e == ERR_OK)
+		return;
+	log_warn("direct_not_sent error=\"%s\"", err_text(e));
+	tell(en, JOB_EVENT_LINK_LOST);
+}

@@ -1,0 +1,197 @@
+/* Requests through the gateway node, and what comes back through any session. */
+#include "base/log.h"
+#include "enr/meshmsg.h"
+#include "enr/meshadv.h"
+#include "enroll/runner_room.h"
+#include "store/nodes.h"
+
+#define SURVEY_HANDLE 1
+#define PREENROLLMENT_FAILED 0x11 /* its answer has lost the handle (mesh-protocol §4.5) */
+
+/* --- building --------------------------------------------------------------------------------- */
+
+static enum err build_enrollment(struct entry *en, struct meshmsg_route route, struct wr *w)
+{
+	struct store *s = en->runner->config.store;
+	struct network_keys keys;
+	struct secret16 node_key;
+	struct meshmsg_set_enrollment m = {.serial_index = en->job.serial,
+		.node_id = en->job.node_id,
+		.network_id = en->net->id,
+		.network_key = keys.network.b,
+		.user_base_key = keys.user_base.b,
+		.organization_key = keys.organization.b,
+		.node_key = node_key.b,
+		.timeout_s = en->job.timeout_s,
+		.only_if_unenrolled = en->only_if_unenrolled};
+	enum err e = store_networks_keys(s, en->net->id, &keys);
+
+	if (e == ERR_OK)
+		e = store_nodes_key(s, en->job.row, &node_key);
+	if (e == ERR_OK)
+		e = meshmsg_encode_set_enrollment(w, route, &m);
+	bytes_wipe(&keys, sizeof(keys));
+	secret16_wipe(&node_key);
+	return e;
+}
+
+enum err request_build(
+	struct entry *en, uint16_t receiver, uint8_t out[MESH_MESSAGE_MAX], size_t *n)
+{
+	struct meshmsg_route route = {
+		.sender = MESH_GATEWAY_ID, .receiver = receiver, .request_handle = en->job.handle};
+	struct wr w = wr_init(out, MESH_MESSAGE_MAX);
+	enum err e;
+
+	if (en->job.state == JOB_REMOVING)
+		e = meshmsg_encode_remove_enrollment(&w, route, en->job.serial);
+	else
+		e = build_enrollment(en, route, &w);
+	*n = w.len_bytes;
+	return e;
+}
+
+/* --- sending ---------------------------------------------------------------------------------- */
+
+static enum err send_on(struct net *net, struct span msg)
+{
+	if (!net->session)
+		return ERR_STATE;
+	return mesh_send(net->session, msg);
+}
+
+static uint16_t receiver_of(const struct entry *en)
+{
+	return en->job.method == JOB_METHOD_BROADCAST ? 0 : en->job.helper;
+}
+
+void overmesh_send(struct entry *en)
+{
+	uint8_t buf[MESH_MESSAGE_MAX];
+	size_t n = 0;
+	enum err e = request_build(en, receiver_of(en), buf, &n);
+
+	if (e == ERR_OK)
+		e = send_on(en->net, (struct span){buf, n});
+	bytes_wipe(buf, sizeof(buf));
+	if (e == ERR_OK)
+		return;
+	log_warn("request_not_sent error=\"%s\"", err_text(e));
+	runner_apply(en, &(struct job_event){.type = JOB_EVENT_LINK_LOST});
+}
+
+void overmesh_survey(struct net *net, const struct schedule_pick *pick)
+{
+	struct meshmsg_route route = {.sender = MESH_GATEWAY_ID, .request_handle = SURVEY_HANDLE};
+	struct meshmsg_serials m = {.count = (uint8_t)pick->count};
+	uint8_t buf[MESH_MESSAGE_MAX];
+	struct wr w = wr_init(buf, sizeof(buf));
+	enum err e;
+
+	for (size_t i = 0; i < pick->count; i++)
+		m.index[i] = pick->serials[i];
+	e = meshmsg_encode_request_proposals(&w, route, &m);
+	if (e == ERR_OK)
+		e = send_on(net, (struct span){buf, w.len_bytes});
+	if (e != ERR_OK)
+		log_warn("survey_not_sent error=\"%s\"", err_text(e));
+	schedule_surveyed(&net->schedule, pick, runner_now(net->runner));
+}
+
+/* How many nodes the mesh is to have, so that an idle one looks for newcomers (§8.2): those that
+ * are there and those that are on their way. 0: unknown, look always. */
+void overmesh_count(struct net *net)
+{
+	struct meshmsg_route route = {.sender = MESH_GATEWAY_ID};
+	uint16_t count = net->cluster_size;
+	uint8_t buf[MESH_MESSAGE_MAX];
+	struct wr w = wr_init(buf, sizeof(buf));
+
+	if (!net->session || !mesh_is_open(net->session))
+		return;
+	for (size_t i = 0; count > 0 && i < net->job_count; i++)
+		if (net->jobs[i]->state == JOB_SAVED)
+			count++;
+	if (meshmsg_encode_enrolled_nodes(&w, route, MESHMSG_SET_ENROLLED_NODES, count) != ERR_OK ||
+		send_on(net, (struct span){buf, w.len_bytes}) != ERR_OK)
+		log_debug("enrolled_nodes_not_sent network=%u", net->id);
+}
+
+/* --- receiving -------------------------------------------------------------------------------- */
+
+/* By serial first, by handle second (design, law 4). */
+static void on_response(struct runner *r, const struct meshmsg *msg)
+{
+	struct meshmsg_enroll_response m;
+	struct job_event e = {.type = JOB_EVENT_ANSWER};
+	struct entry *en;
+
+	if (meshmsg_decode_enroll_response(msg, &m) != ERR_OK)
+		return;
+	en = runner_find(r, m.serial_index);
+	if (!en)
+		return;
+	if (msg->request_handle != en->job.handle &&
+		!(msg->request_handle == 0 && m.code == PREENROLLMENT_FAILED))
+		return;
+	e.code = m.code;
+	e.removal = m.is_removal;
+	runner_apply(en, &e);
+	runner_kick(r);
+}
+
+static void sighted(struct runner *r, uint32_t serial, uint16_t helper)
+{
+	struct entry *en = runner_find(r, serial);
+
+	if (!en || helper < NODE_ID_MIN || helper > NODE_ID_MAX)
+		return;
+	runner_apply(en, &(struct job_event){.type = JOB_EVENT_SIGHTED, .helper = helper});
+	runner_kick(r);
+}
+
+static void on_proposals_response(struct runner *r, const struct meshmsg *msg)
+{
+	uint32_t serial;
+
+	if (meshmsg_decode_proposals_response(msg, &serial) == ERR_OK)
+		sighted(r, serial, msg->sender);
+}
+
+static void on_proposal(struct runner *r, const struct meshmsg *msg)
+{
+	struct meshmsg_serials m;
+
+	if (meshmsg_decode_proposal(msg, &m) != ERR_OK)
+		return;
+	for (size_t i = 0; i < m.count; i++)
+		sighted(r, m.index[i], msg->sender);
+}
+
+static void on_cluster(struct net *net, const struct meshmsg *msg)
+{
+	struct meshmsg_cluster_info m;
+
+	if (meshmsg_decode_cluster_info(msg, &m) == ERR_OK && m.cluster_size > 0)
+		net->cluster_size = (uint16_t)m.cluster_size;
+}
+
+void runner_on_message(struct net *net, struct span bytes)
+{
+	struct runner *r = net->runner;
+	struct meshmsg msg;
+
+	if (meshmsg_decode(bytes.p, bytes.n, &msg) != ERR_OK)
+		return;
+	if (msg.kind == MESHMSG_ENROLLMENT_RESPONSE ||
+		msg.kind == MESHMSG_REMOVE_ENROLLMENT_RESPONSE)
+		on_response(r, &msg);
+	else if (msg.kind == MESHMSG_PROPOSALS_RESPONSE)
+		on_proposals_response(r, &msg);
+	else if (msg.kind == MESHMSG_ENROLLMENT_PROPOSAL)
+		on_proposal(r, &msg);
+	else if (msg.kind == MESHMSG_DEVICE_INFO)
+		verify_on_info(net, &msg);
+	else if (msg.kind == MESHMSG_CLUSTER_INFO)
+		on_cluster(net, &msg);
+}

@@ -1,0 +1,136 @@
+/*
+ * What the files of the runner share; nobody else includes it. The table of entries is a cache of
+ * the store; an entry's job may be ahead of the last commit, but nothing leaves before it.
+ */
+#ifndef ENROLL_RUNNER_ROOM_H
+#define ENROLL_RUNNER_ROOM_H
+
+#include "base/svctime.h"
+#include "core/schedule.h"
+#include "enroll/nodes_keep.h"
+#include "enroll/runner.h"
+#include "mesh/mesh.h"
+#include "mesh/timer.h"
+#include "store/networks.h"
+
+struct meshadv;
+struct meshmsg;
+
+#define RUNNER_CANDIDATES_MAX 8
+#define RUNNER_CANDIDATE_MS 15000      /* how long an advert counts */
+#define RUNNER_GATHER_MS 1500          /* adverts are gathered so long before one is chosen */
+#define RUNNER_PREFERRED_MS 20000      /* patience for the configured gateway node */
+#define RUNNER_ATTACH_BACKOFF_MS 60000 /* at most */
+#define RUNNER_STORAGE_MS 2000         /* pause after a write that failed */
+
+/* One node with a job that is not over. */
+struct entry {
+	struct job job; /* first: schedule hands out pointers to it */
+	struct runner *runner;
+	struct net *net;
+	uint8_t device_type;
+	bool only_if_unenrolled;
+	struct link_addr addr;        /* of its last advert, valid while job.ear_ms is not 0 */
+	bool advert_joined;           /* that advert said: enrolled, in this network */
+	struct mesh_session *session; /* direct */
+	bool session_open;
+};
+
+/* A member of the network that our radio hears. */
+struct candidate {
+	struct link_addr addr;
+	uint32_t serial;
+	int8_t rssi_dbm;
+	uint8_t fails;
+	uint64_t heard_ms; /* 0: free */
+};
+
+/* One network and the session with its gateway node. */
+struct net {
+	struct net *next;
+	struct runner *runner;
+	uint16_t id;
+	uint32_t gateway_serial; /* preferred, UINT32_MAX: the strongest */
+	bool listed;             /* while networks are read */
+	bool gone;               /* no longer in the store; freed when its session has closed */
+	struct schedule schedule;
+	struct job **jobs;
+	size_t job_count;
+
+	struct candidate candidates[RUNNER_CANDIDATES_MAX];
+	struct mesh_session *session;
+	struct link_addr addr;
+	uint32_t serial;       /* of the gateway node */
+	uint16_t gateway_id;   /* its node id */
+	uint16_t cluster_size; /* as it tells it; 0 unknown */
+	uint8_t fails;
+	uint64_t since_ms; /* since when a gateway node is looked for */
+	uint64_t retry_ms;
+};
+
+struct runner {
+	struct runner_config config;
+	struct timer timer;
+	uint64_t base_service_ms; /* service time when the timers stood at base_timer_ms */
+	uint64_t base_timer_ms;
+	bool adapter;
+	bool started;
+	bool kicked;               /* while the loop runs: run it again at once */
+	uint64_t storage_until_ms; /* the store failed: wait */
+
+	struct net *nets;
+	struct entry **entries; /* by serial */
+	size_t entry_count;
+	struct entry *direct; /* has the one direct session */
+
+	uint32_t *dirty; /* serials that control has changed in the open transaction */
+	size_t dirty_count, dirty_cap;
+	bool nets_dirty;
+};
+
+/* --- runner.c --- */
+uint64_t runner_now(struct runner *r);
+/* Looks for work from the event loop, soon. */
+void runner_kick(struct runner *r);
+/* One event for one job: step, store, and after the commit do what the step said. */
+void runner_apply(struct entry *en, const struct job_event *event);
+
+/* --- runner_table.c --- */
+struct entry *runner_find(struct runner *r, uint32_t serial);
+struct net *runner_net(struct runner *r, uint16_t id);
+ENR_MUST_CHECK enum err runner_load(struct runner *r);
+ENR_MUST_CHECK enum err runner_load_nets(struct runner *r);
+/* Takes the row over from the store: new, changed or gone. Returns the row's state by *out;
+ * ERR_NOT_FOUND if there is none. */
+ENR_MUST_CHECK enum err runner_refresh(struct runner *r, uint32_t serial, struct node_row *out);
+/* Drops entries that are over and have no session, networks that are gone. */
+void runner_reap(struct runner *r);
+void runner_table_free(struct runner *r);
+
+/* --- runner_attach.c --- */
+void attach_on_advert(struct net *net, const struct link_advert *advert, const struct meshadv *adv);
+/* Opens a session with a gateway node if it is time; returns when to look again. */
+uint64_t attach_step(struct net *net, uint64_t now_ms);
+bool attach_is_opening(const struct net *net);
+
+/* --- runner_direct.c --- */
+void direct_connect(struct entry *en);
+void direct_close(struct entry *en);
+/* The request of the job on the direct session. */
+void direct_send(struct entry *en);
+
+/* --- runner_mesh.c --- */
+/* 81 or 12 bytes, the same ones whenever asked; holds keys: wipe. */
+ENR_MUST_CHECK enum err request_build(
+	struct entry *en, uint16_t receiver, uint8_t out[MESH_MESSAGE_MAX], size_t *n);
+void overmesh_send(struct entry *en);
+void overmesh_survey(struct net *net, const struct schedule_pick *pick);
+void overmesh_count(struct net *net);
+/* Any message that a session has brought; net: of the session. */
+void runner_on_message(struct net *net, struct span bytes);
+
+/* --- runner_verify.c --- */
+void verify_send(struct entry *en);
+void verify_on_info(struct net *net, const struct meshmsg *msg);
+
+#endif
