@@ -1,0 +1,166 @@
+/*
+ * A gateway and a node, and an input that says what each does and what the air does to it. The
+ * input is a list of steps: what, length, bytes. The cipher is a toy: what is sought is what a
+ * packet can do to the state machine, and a session whose messages are not those that were sent.
+ */
+#include "core/meshsec_crypt.h"
+#include "enr/meshsec.h"
+
+#include "fuzz/fuzz.h"
+
+enum step {
+	STEP_START,
+	STEP_ACCEPT,
+	STEP_CARRY_TO_P, /* the last packet of the central, unharmed */
+	STEP_CARRY_TO_C,
+	STEP_RAW_TO_P, /* bytes of the input */
+	STEP_RAW_TO_C,
+	STEP_SEALED_TO_P, /* bytes of the input, sealed: any fragment there can be */
+	STEP_SEALED_TO_C,
+	STEP_MESSAGE_TO_P, /* a whole message, every packet delivered */
+	STEP_MESSAGE_TO_C,
+	STEP_COUNT
+};
+
+struct air {
+	struct meshsec c;
+	struct meshsec p;
+	struct meshsec_pdu from_c;
+	struct meshsec_pdu from_p;
+};
+
+static enum err toy(void *ctx, const struct secret16 *key, const uint8_t in[16], uint8_t out[16])
+{
+	uint64_t h = 0xCBF29CE484222325;
+
+	(void)ctx;
+	for (size_t i = 0; i < 16; i++)
+		h = (h ^ key->b[i] ^ (uint64_t)in[i] << 8) * 0x100000001B3;
+	for (size_t i = 0; i < 16; i++, h = h * 0x100000001B3 + 1)
+		out[i] = (uint8_t)(h >> 32);
+	return ERR_OK;
+}
+
+static const struct aes128 cipher = {NULL, toy};
+static const struct secret16 ltk = {{1, 2, 3}};
+
+static void check(const struct meshsec *s, const struct meshsec_event *ev)
+{
+	MUST(s->in_bytes <= MESHSEC_MSG_MAX && s->out_bytes <= MESHSEC_MSG_MAX);
+	MUST(s->out_done_bytes <= s->out_bytes && ev->pdu.len <= MESHSEC_PDU_MAX);
+	MUST(ev->type != MESHSEC_EVENT_MESSAGE ||
+		(ev->message.n > 0 && ev->message.n <= MESHSEC_MSG_MAX));
+	MUST(ev->type != MESHSEC_EVENT_CLOSE || s->state == MESHSEC_CLOSED);
+	MUST(s->state == MESHSEC_OPEN || !meshsec_is_sending(s));
+	if (s->state == MESHSEC_IDLE || s->state == MESHSEC_CLOSED)
+		MUST(bytes_are_ct(&s->tx, sizeof(s->tx), 0) && bytes_are_ct(&s->ltk, 16, 0));
+}
+
+static struct meshsec_event give(struct air *a, struct meshsec *to, const void *p, size_t n)
+{
+	struct meshsec_event ev;
+
+	meshsec_receive(to, p, n, &ev);
+	check(to, &ev);
+	if (ev.pdu.len > 0)
+		*(to == &a->c ? &a->from_c : &a->from_p) = ev.pdu;
+	return ev;
+}
+
+static void sealed(struct air *a, struct meshsec *from, struct meshsec *to, struct span in)
+{
+	struct meshsec_pdu pdu;
+
+	if (from->state != MESHSEC_OPEN || in.n == 0 || in.n > MESHSEC_PLAIN_MAX)
+		return;
+	MUST(meshsec_crypt_seal(&cipher, &from->tx, in.p, in.n, &pdu) == ERR_OK);
+	(void)give(a, to, pdu.b, pdu.len);
+}
+
+/* If both are open and in step, the message must arrive as it was. */
+static void message(struct air *a, struct meshsec *from, struct meshsec *to, struct span in)
+{
+	bool is_sound = from->state == MESHSEC_OPEN && to->state == MESHSEC_OPEN &&
+			memcmp(&from->tx, &to->rx, sizeof(from->tx)) == 0;
+	struct meshsec_event ev = {.type = MESHSEC_EVENT_NONE};
+	struct meshsec_pdu pdu;
+
+	if (meshsec_send_begin(from, in.p, in.n) != ERR_OK)
+		return;
+	while (meshsec_send_next(from, &pdu) == ERR_OK)
+		ev = give(a, to, pdu.b, pdu.len);
+	if (!is_sound)
+		return;
+	MUST(ev.type == MESHSEC_EVENT_MESSAGE && ev.message.n == in.n);
+	MUST(memcmp(ev.message.p, in.p, in.n) == 0);
+}
+
+static void start(struct air *a, struct span in)
+{
+	static const uint8_t snonce[MESHSEC_NONCE_BYTES] = {9, 9, 9, 9, 0xFC, 0xFF, 0xFF, 0xFF};
+	uint32_t key_id = in.n > 0 ? in.p[0] : MESHSEC_KEY_NODE;
+	enum meshsec_tunnel tunnel = (enum meshsec_tunnel)(in.n > 1 ? in.p[1] % 4 : 0);
+
+	if (meshsec_start(&a->c, key_id, tunnel, &ltk, snonce, &a->from_c) == ERR_OK)
+		MUST(a->from_c.len == 11);
+}
+
+static void step(struct air *a, enum step what, struct span in)
+{
+	static const uint8_t anonce[MESHSEC_NONCE_BYTES] = {7, 7, 7, 7, 0xFA, 0xFF, 0xFF, 0xFF};
+
+	switch (what) {
+	case STEP_START:
+		start(a, in);
+		break;
+	case STEP_ACCEPT:
+		(void)!meshsec_accept(&a->p, &ltk, anonce, &a->from_p);
+		break;
+	case STEP_CARRY_TO_P:
+		(void)give(a, &a->p, a->from_c.b, a->from_c.len);
+		break;
+	case STEP_CARRY_TO_C:
+		(void)give(a, &a->c, a->from_p.b, a->from_p.len);
+		break;
+	case STEP_RAW_TO_P:
+		(void)give(a, &a->p, in.p, in.n);
+		break;
+	case STEP_RAW_TO_C:
+		(void)give(a, &a->c, in.p, in.n);
+		break;
+	case STEP_SEALED_TO_P:
+		sealed(a, &a->c, &a->p, in);
+		break;
+	case STEP_SEALED_TO_C:
+		sealed(a, &a->p, &a->c, in);
+		break;
+	case STEP_MESSAGE_TO_P:
+		message(a, &a->c, &a->p, in);
+		break;
+	case STEP_MESSAGE_TO_C:
+		message(a, &a->p, &a->c, in);
+		break;
+	case STEP_COUNT:
+		break;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct rd r = rd_init(data, size);
+	struct air a = {.from_c = {0}};
+
+	meshsec_init(&a.c, &cipher, MESHSEC_CENTRAL, 32000);
+	meshsec_init(&a.p, &cipher, MESHSEC_PERIPHERAL, 1);
+	while (r.left_bytes >= 2) {
+		enum step what = (enum step)(rd_u8(&r) % STEP_COUNT);
+		size_t n = rd_u8(&r);
+		struct span in = {NULL, n < r.left_bytes ? n : r.left_bytes};
+
+		in.p = rd_view(&r, in.n);
+		step(&a, what, in);
+	}
+	meshsec_clear(&a.c);
+	meshsec_clear(&a.p);
+	return 0;
+}
