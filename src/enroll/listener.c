@@ -159,29 +159,6 @@ void listener_forget(struct listener *l, const struct public32 *device_id)
 		w->n = 0;
 }
 
-/* A known device spoke and the service had nothing to say: does a ping wait for it? The frame is
- * the same each time, so whoever provokes it twice learns and changes nothing. */
-static void hand_over_ping(
-	struct listener *l, struct span bytes, uint64_t now_ms, struct service_reply *reply)
-{
-	struct enr_channel_frame frame;
-	struct waiting *w;
-
-	if (enr_channel_decode(bytes, &frame) != ERR_OK)
-		return;
-	w = ping_of(l, frame.device);
-	if (!w)
-		return;
-	if (w->until_ms < now_ms) {
-		w->n = 0;
-		return;
-	}
-	reply->outcome = SERVICE_ANSWER;
-	reply->bytes_count = w->n;
-	memcpy(reply->bytes, w->frame, w->n);
-	l->counters.pings++;
-}
-
 /* --- answers ------------------------------------------------------------------------------- */
 
 struct answer {
@@ -226,6 +203,53 @@ static void answer_later(
 		free(a);
 		fail(l, way, err);
 	}
+}
+
+/* A known device spoke and the service has nothing to say, but a ping waits for it. */
+struct poll {
+	struct listener *l;
+	struct listener_reply way;
+	uint8_t device[ENR_CHANNEL_DEVICE_BYTES];
+	uint64_t now_ms;
+};
+
+/* After the commit: if what it said was the pong, listener_forget has been called by now. The frame
+ * is the same each time, so whoever provokes it twice learns and changes nothing. */
+static void poll_committed(void *arg, enum err committed)
+{
+	struct poll *p = arg;
+	struct waiting *w = committed ? NULL : ping_of(p->l, p->device);
+
+	if (w && w->until_ms < p->now_ms) {
+		w->n = 0;
+		w = NULL;
+	}
+	if (w)
+		p->l->counters.pings++;
+	else
+		p->l->counters.silent++;
+	p->way.fn(p->way.arg, w ? w->frame : NULL, w ? w->n : 0);
+	free(p);
+}
+
+/* False: there is no ping for it, nothing was done. */
+static bool answer_poll(
+	struct listener *l, struct span bytes, uint64_t now_ms, struct listener_reply way)
+{
+	struct enr_channel_frame frame;
+	struct poll *p;
+
+	if (enr_channel_decode(bytes, &frame) != ERR_OK || !ping_of(l, frame.device))
+		return false;
+	p = malloc(sizeof(*p));
+	if (!p)
+		return false;
+	*p = (struct poll){.l = l, .way = way, .now_ms = now_ms};
+	memcpy(p->device, frame.device, sizeof(p->device));
+	if (batch_after(l->batch, poll_committed, p) == ERR_OK)
+		return true;
+	free(p);
+	return false;
 }
 
 static void count(struct listener *l, enum listener_kind kind, enum service_outcome outcome)
@@ -281,8 +305,8 @@ void listener_on_request(struct listener *l, const struct clock_now *now, enum l
 		return;
 	}
 	if (kind == LISTENER_CHANNEL && reply.outcome == SERVICE_SILENCE && permit.known &&
-		!permit.limited)
-		hand_over_ping(l, bytes, now->boot_ms, &reply);
+		!permit.limited && answer_poll(l, bytes, now->boot_ms, way))
+		return;
 	if (permit.limited)
 		l->counters.limited++;
 	else

@@ -126,6 +126,8 @@ static bool number(const char *text, uint32_t max, uint32_t *out)
 /* What getopt_long found; -1: go on, else exit with that. used collects the letters. */
 static int take_option(int c, struct options *o, char *used)
 {
+	uint32_t seconds;
+
 	switch (c) {
 	case 's':
 		o->state_dir = optarg;
@@ -137,8 +139,9 @@ static int take_option(int c, struct options *o, char *used)
 		o->pin = optarg;
 		break;
 	case 't':
-		if (!number(optarg, TIMEOUT_MAX_S, &o->timeout_s))
+		if (!number(optarg, TIMEOUT_MAX_S, &seconds))
 			return usage(optarg, "not a number of seconds");
+		o->timeout_ms = UINT64_C(1000) * seconds;
 		break;
 	case 'c':
 		if (!number(optarg, COUNT_MAX, &o->count))

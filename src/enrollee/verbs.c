@@ -16,12 +16,18 @@
 #define ENROLL_TIMEOUT_S 120
 #define PING_TIMEOUT_S 10
 #define PONG_TIMEOUT_S 10
-#define PING_PAUSE_MS 1000 /* below the service's limit of 2 a second for one device */
+#define PING_PAUSE_S 1 /* below the service's limit of 2 a second for one device */
 
 static enum err fail(struct run *r, enum err err, const char *what)
 {
 	if (r->why.text[0] == '\0')
 		reason_set(&r->why, NULL, "%s: %s", what, err_text(err));
+	return err;
+}
+
+static enum err refuse(struct run *r, enum err err, const char *why)
+{
+	reason_set(&r->why, NULL, "%s", why);
 	return err;
 }
 
@@ -49,7 +55,7 @@ static uint64_t now_s(void)
 
 static uint64_t timeout_ms(const struct run *r, uint32_t otherwise_s)
 {
-	return UINT64_C(1000) * (r->options->timeout_s ? r->options->timeout_s : otherwise_s);
+	return r->options->timeout_ms ? r->options->timeout_ms : UINT64_C(1000) * otherwise_s;
 }
 
 /* --- init, id, status, welcome ------------------------------------------------------------- */
@@ -105,7 +111,7 @@ static enum err verb_welcome(struct run *r)
 	enum err err = open_state(r, STATEFILE_READ);
 
 	if (!err && r->state.stage != STATE_ENROLLED)
-		err = fail(r, ERR_STATE, "not enrolled yet");
+		err = refuse(r, ERR_STATE, "this device is not enrolled yet");
 	if (!err)
 		(void)fwrite(r->state.welcome, 1, r->state.welcome_bytes, stdout);
 	return err;
@@ -262,7 +268,7 @@ static enum err serve(struct run *r)
 		err = make_state(r);
 	}
 	if (!err && r->state.stage == STATE_ENROLLED)
-		err = fail(r, ERR_STATE, "this device is enrolled already");
+		err = refuse(r, ERR_STATE, "this device is enrolled already");
 	if (!err)
 		err = show_key(stdout, r->crypto, &r->state);
 	if (!err && fflush(stdout) != 0)
@@ -270,7 +276,7 @@ static enum err serve(struct run *r)
 	if (!err)
 		err = read_text(r, stdin, text, sizeof(text), &bundle.chars);
 	if (!err && bundle.chars == 0)
-		err = fail(r, ERR_SHORT, "no bundle came");
+		err = refuse(r, ERR_SHORT, "no bundle came");
 	return err ? err : enroll_with(r, &bundle);
 }
 
@@ -352,7 +358,7 @@ static enum err ping_once(struct run *r, uint32_t number)
 	if (!err)
 		err = agent_ping(r->crypto, w.body, now_s(), &r->state, &frame);
 	if (err)
-		return fail(r, err, r->state.stage == STATE_ENROLLED ? "ping" : "not enrolled yet");
+		return fail(r, err, "ping");
 	err = save(r);
 	if (err)
 		return err;
@@ -367,10 +373,19 @@ static enum err ping_once(struct run *r, uint32_t number)
 	return err;
 }
 
+static enum err open_enrolled(struct run *r)
+{
+	enum err err = open_state(r, STATEFILE_WRITE);
+
+	if (!err && r->state.stage != STATE_ENROLLED)
+		err = refuse(r, ERR_STATE, "this device is not enrolled yet");
+	return err;
+}
+
 static enum err verb_ping(struct run *r)
 {
-	const struct timespec pause = {.tv_sec = PING_PAUSE_MS / 1000};
-	enum err err = open_state(r, STATEFILE_WRITE);
+	const struct timespec pause = {.tv_sec = PING_PAUSE_S};
+	enum err err = open_enrolled(r);
 
 	for (uint32_t i = 1; i <= r->options->count && !err; i++) {
 		if (i > 1)
@@ -386,13 +401,13 @@ static enum err verb_poll(struct run *r)
 {
 	struct wait w = {.r = r, .kind = AGENT_PING};
 	struct state_frame frame;
-	enum err err = open_state(r, STATEFILE_WRITE);
+	enum err err = open_enrolled(r);
 
 	if (err)
 		return err;
 	err = agent_poll(r->crypto, now_s(), &r->state, &frame);
 	if (err)
-		return fail(r, err, r->state.stage == STATE_ENROLLED ? "poll" : "not enrolled yet");
+		return fail(r, err, "poll");
 	err = save(r);
 	if (!err)
 		err = send_frame(r, &frame, &w, timeout_ms(r, PING_TIMEOUT_S),

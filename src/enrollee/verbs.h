@@ -12,7 +12,7 @@ struct options {
 	const char *state_dir;
 	const char *bundle; /* file, "-" for standard input */
 	const char *pin;
-	uint32_t timeout_s; /* 0: the verb's own */
+	uint64_t timeout_ms; /* 0: the verb's own */
 	uint32_t count;
 	bool force, replace, json;
 };

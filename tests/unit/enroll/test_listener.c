@@ -337,6 +337,7 @@ START_TEST(gives_a_ping_to_nobody_unknown_and_not_for_ever)
 	w.service.known = true;
 	w.now.boot_ms += LISTENER_PING_WAIT_S * 1000 + 1;
 	poll_channel(&w, 'a');
+	commit(&w.batch, ERR_OK);
 	ck_assert_uint_eq(w.silences, 2);
 	ck_assert_int_eq(
 		listener_ping(w.l, &w.now, "a", (const uint8_t *)"12345678", NULL), ERR_OK);
@@ -345,6 +346,28 @@ START_TEST(gives_a_ping_to_nobody_unknown_and_not_for_ever)
 	poll_channel(&w, 'a');
 	ck_assert_uint_eq(w.silences, 3);
 	ck_assert_uint_eq(w.answers, 0);
+	close_world(&w);
+}
+END_TEST
+
+/* The pong itself is a message that gets no answer: the ping it answers must not come again. */
+START_TEST(does_not_answer_the_pong_with_its_ping)
+{
+	struct world w;
+	struct public32 a = {{0}};
+
+	memset(a.b, 'a', sizeof(a.b));
+	open_world(&w);
+	w.service.outcome = SERVICE_SILENCE;
+	ck_assert_int_eq(
+		listener_ping(w.l, &w.now, "a", (const uint8_t *)"12345678", NULL), ERR_OK);
+	commit(&w.batch, ERR_OK);
+	poll_channel(&w, 'a');
+	listener_forget(w.l, &a); /* the service's event, at the end of the transaction */
+	commit(&w.batch, ERR_OK);
+	ck_assert_uint_eq(w.answers, 0);
+	ck_assert_uint_eq(w.silences, 1);
+	ck_assert_uint_eq(listener_counters(w.l)->silent, 1);
 	close_world(&w);
 }
 END_TEST
@@ -396,6 +419,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, limits_a_known_id_whatever_its_sources);
 	tcase_add_test(tc, hands_a_ping_to_the_next_poll_of_its_device);
 	tcase_add_test(tc, gives_a_ping_to_nobody_unknown_and_not_for_ever);
+	tcase_add_test(tc, does_not_answer_the_pong_with_its_ping);
 	tcase_add_test(tc, forgets_a_ping_whose_counter_was_not_stored);
 	tcase_add_test(tc, bounds_the_waiting_pings);
 }
