@@ -1,0 +1,137 @@
+/*
+ * An org.bluez that looks from D-Bus as bluetoothd 5.66 does (spec/bluez.md), with a radio in the
+ * virtual air: one adapter, a device for each node that was heard, MeshAccess's service on each.
+ *
+ *   bluez.c         the bus, the adapter, discovery        bluez_object.c  properties and signals
+ *   bluez_device.c  devices, connecting, losing            bluez_gatt.c    characteristics, sockets
+ */
+#ifndef FAKEBLUEZ_BLUEZ_H
+#define FAKEBLUEZ_BLUEZ_H
+
+#include "fakebluez/drive.h"
+#include "mesh/dbus_loop.h"
+
+#define BLUEZ_ADAPTER_PATH "/org/bluez/hci0"
+#define BLUEZ_PATH_MAX	   96
+#define BLUEZ_MTU	   63 /* what a node answers to the MTU exchange (§2.2) */
+#define BLUEZ_CLIENTS_MAX  4
+
+enum bluez_device_state {
+	BLUEZ_IDLE = 0,
+	BLUEZ_CONNECTING,
+	BLUEZ_CONNECTED,
+	BLUEZ_DISCONNECTING /* by us: takes 2 s */
+};
+
+enum bluez_char { BLUEZ_RX = 0, BLUEZ_TX = 1, BLUEZ_CHARS = 2 };
+
+struct bluez_device {
+	struct bluez_device *next;
+	struct bluez *bluez;
+	char path[BLUEZ_PATH_MAX];
+	uint8_t address[PORT_ADDRESS_BYTES];
+	char text[18]; /* "C0:E5:…" */
+	char name[PORT_ADV_MAX_BYTES];
+	uint8_t service_data[PORT_ADV_MAX_BYTES];
+	size_t service_data_bytes;
+	int rssi_dbm;
+	bool has_rssi;
+	uint64_t seen_ms, told_ms; /* virtual, real */
+
+	enum bluez_device_state state;
+	bool gatt_known;    /* its GATT objects are exported */
+	bool resolved;	    /* ServicesResolved */
+	bool remove_after;  /* RemoveDevice waits for the link to go */
+	uint16_t link;
+	struct event *timer; /* resolving, or disconnecting */
+	DBusMessage *connect;	 /* calls that wait for an answer */
+	DBusMessage *disconnect;
+	DBusMessage *remove;
+	DBusMessage *notify;
+
+	int fd[BLUEZ_CHARS];	      /* our ends of the acquired sockets, -1 */
+	struct event *fd_event[BLUEZ_CHARS];
+	bool acquired[BLUEZ_CHARS];
+	bool write_dead; /* an empty datagram has killed it */
+};
+
+struct bluez_client {
+	char name[64]; /* unique bus name; "": free */
+	bool filter_set, duplicates;
+};
+
+struct bluez {
+	struct event_base *base;
+	struct drive *drive;
+	struct air_radio *radio;
+	struct dbus_loop *bus;
+	bool powered, discovering, exported;
+	struct bluez_client clients[BLUEZ_CLIENTS_MAX]; /* filters and discovery sessions */
+	bool session[BLUEZ_CLIENTS_MAX];
+	struct event *scan_timer, *expire_timer;
+	struct bluez_device *devices;
+	void (*ready)(void *arg); /* the name org.bluez is ours */
+	void *arg;
+};
+
+/* drive is borrowed; ready comes once the name is owned (again after bluez_die). */
+ENR_MUST_CHECK enum err bluez_new(struct drive *drive, const char *bus_address,
+	void (*ready)(void *arg), void *arg, struct bluez **out);
+void bluez_free(struct bluez *b);
+
+/* --- what tests order ------------------------------------------------------------------------ */
+
+void bluez_set_powered(struct bluez *b, bool on);
+/* The controller is unplugged, or plugged in again. */
+void bluez_set_plugged(struct bluez *b, bool in);
+/* bluetoothd dies as by kill -9: name and links go, no signal says so; and comes back empty. */
+void bluez_die(struct bluez *b);
+void bluez_revive(struct bluez *b);
+/* The link to this address breaks. False: there is none. */
+bool bluez_lose_link(struct bluez *b, const uint8_t address[PORT_ADDRESS_BYTES]);
+
+/* --- bluez_object.c ---------------------------------------------------------------------------- */
+
+void bluez_reply(struct bluez *b, DBusMessage *call);
+void bluez_error(struct bluez *b, DBusMessage *call, const char *name, const char *text);
+void bluez_send(struct bluez *b, DBusMessage *msg);
+void bluez_reply_objects(struct bluez *b, DBusMessage *call);
+/* org.freedesktop.DBus.Properties. False: no such object. */
+bool bluez_on_properties(struct bluez *b, DBusMessage *call);
+void bluez_adapter_added(struct bluez *b);
+void bluez_adapter_removed(struct bluez *b);
+void bluez_device_added(struct bluez_device *d);
+void bluez_device_removed(struct bluez_device *d);
+void bluez_gatt_added(struct bluez_device *d);
+void bluez_gatt_removed(struct bluez_device *d);
+void bluez_adapter_changed(struct bluez *b, const char *property);
+void bluez_device_changed(struct bluez_device *d, const char *property);
+/* RSSI and ServiceData in one signal, as each report does. */
+void bluez_device_reported(struct bluez_device *d);
+void bluez_device_rssi_gone(struct bluez_device *d);
+void bluez_char_changed(struct bluez_device *d, enum bluez_char c, const char *property);
+void bluez_char_path(const struct bluez_device *d, enum bluez_char c, char out[BLUEZ_PATH_MAX]);
+
+/* --- bluez_device.c ------------------------------------------------------------------------------ */
+
+struct bluez_device *bluez_find_path(struct bluez *b, const char *path); /* or of a child */
+struct bluez_device *bluez_find_link(struct bluez *b, uint16_t link);
+bool bluez_on_device_call(struct bluez_device *d, DBusMessage *call);
+void bluez_remove_device(struct bluez *b, DBusMessage *call);
+void bluez_on_report(void *ctx, const struct port_report *report, struct span rsp);
+void bluez_on_connected(void *ctx, uint16_t link, enum err result);
+void bluez_on_disconnected(void *ctx, uint16_t link, uint8_t hci_reason);
+void bluez_expire(struct bluez *b);
+/* All devices go, connected or not. tell: with signals. keep_known: only those that are temporary. */
+void bluez_drop_devices(struct bluez *b, bool tell);
+void bluez_fail_pending(struct bluez_device *d, const char *text);
+
+/* --- bluez_gatt.c ----------------------------------------------------------------------------------- */
+
+bool bluez_on_char_call(struct bluez_device *d, enum bluez_char c, DBusMessage *call);
+void bluez_on_subscribed(void *ctx, uint16_t link);
+void bluez_on_notified(void *ctx, uint16_t link, struct span pdu);
+void bluez_close_sockets(struct bluez_device *d); /* HUP for the client */
+void bluez_release(struct bluez_device *d);	  /* …Acquired turn false */
+
+#endif

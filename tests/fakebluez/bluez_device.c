@@ -1,0 +1,399 @@
+/* Devices: heard, connected, lost, forgotten. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "fakebluez/bluez.h"
+
+#define SERVICE_DATA_AT	 11 /* behind flags, UUID list and the UUID of the service data (§2.4) */
+#define RESOLVE_FIRST_MS 150
+#define RESOLVE_AGAIN_MS 30
+#define GONE_MS		 40	/* HUP, then Connected=false */
+#define DISCONNECT_MS	 2000
+#define TEMPORARY_MS	 30000
+#define TOLD_EVERY_MS	 20 /* real: a fast virtual clock must not flood the bus */
+
+#define FAILED	      "org.bluez.Error.Failed"
+#define UNKNOWN	      "org.freedesktop.DBus.Error.UnknownObject"
+#define DOES_NOT_EXIST "org.bluez.Error.DoesNotExist"
+
+/* --- the list --------------------------------------------------------------------------------- */
+
+static struct bluez_device *find_address(struct bluez *b, const uint8_t *address)
+{
+	for (struct bluez_device *d = b->devices; d; d = d->next)
+		if (memcmp(d->address, address, PORT_ADDRESS_BYTES) == 0)
+			return d;
+	return NULL;
+}
+
+struct bluez_device *bluez_find_path(struct bluez *b, const char *path)
+{
+	for (struct bluez_device *d = b->devices; d; d = d->next) {
+		size_t n = strlen(d->path);
+
+		if (strncmp(d->path, path, n) == 0 && (path[n] == '\0' || path[n] == '/'))
+			return d;
+	}
+	return NULL;
+}
+
+struct bluez_device *bluez_find_link(struct bluez *b, uint16_t link)
+{
+	for (struct bluez_device *d = b->devices; d; d = d->next)
+		if (d->state != BLUEZ_IDLE && d->link == link)
+			return d;
+	return NULL;
+}
+
+static void on_device_timer(evutil_socket_t fd, short what, void *arg);
+
+static struct bluez_device *device_new(struct bluez *b, const uint8_t address[PORT_ADDRESS_BYTES])
+{
+	struct bluez_device *d = calloc(1, sizeof(*d));
+	const uint8_t *a = address + 1;
+
+	if (!d)
+		abort();
+	d->bluez = b;
+	memcpy(d->address, address, PORT_ADDRESS_BYTES);
+	snprintf(d->text, sizeof(d->text), "%02X:%02X:%02X:%02X:%02X:%02X", a[5], a[4], a[3], a[2],
+		a[1], a[0]);
+	snprintf(d->path, sizeof(d->path), "%s/dev_%02X_%02X_%02X_%02X_%02X_%02X",
+		BLUEZ_ADAPTER_PATH, a[5], a[4], a[3], a[2], a[1], a[0]);
+	d->fd[BLUEZ_RX] = d->fd[BLUEZ_TX] = -1;
+	d->timer = event_new(b->base, -1, 0, on_device_timer, d);
+	if (!d->timer)
+		abort();
+	d->next = b->devices;
+	b->devices = d;
+	return d;
+}
+
+static void drop_call(DBusMessage **call)
+{
+	if (*call)
+		dbus_message_unref(*call);
+	*call = NULL;
+}
+
+static void fail_call(struct bluez *b, DBusMessage **call, const char *text)
+{
+	if (*call)
+		bluez_error(b, *call, FAILED, text);
+	drop_call(call);
+}
+
+static void answer_call(struct bluez *b, DBusMessage **call)
+{
+	if (*call)
+		bluez_reply(b, *call);
+	drop_call(call);
+}
+
+static void device_free(struct bluez_device *d)
+{
+	for (struct bluez_device **p = &d->bluez->devices; *p; p = &(*p)->next) {
+		if (*p != d)
+			continue;
+		*p = d->next;
+		break;
+	}
+	bluez_close_sockets(d);
+	drop_call(&d->connect);
+	drop_call(&d->disconnect);
+	drop_call(&d->remove);
+	drop_call(&d->notify);
+	event_free(d->timer);
+	free(d);
+}
+
+static void forget(struct bluez_device *d, bool tell)
+{
+	if (tell && d->gatt_known)
+		bluez_gatt_removed(d);
+	if (tell)
+		bluez_device_removed(d);
+	device_free(d);
+}
+
+void bluez_expire(struct bluez *b)
+{
+	uint64_t now = air_now_ms(b->drive->air);
+	struct bluez_device *next;
+
+	for (struct bluez_device *d = b->devices; d; d = next) {
+		next = d->next;
+		if (d->state == BLUEZ_IDLE && now > d->seen_ms + TEMPORARY_MS)
+			forget(d, true);
+	}
+}
+
+/* --- heard ------------------------------------------------------------------------------------- */
+
+/* A change matters without DuplicateData; with it every report is told. */
+static bool is_told(struct bluez *b, struct bluez_device *d, bool is_changed)
+{
+	bool duplicates = false;
+	uint64_t now = clock_boot_ms();
+
+	for (int i = 0; i < BLUEZ_CLIENTS_MAX; i++)
+		duplicates = duplicates || (b->session[i] && b->clients[i].duplicates);
+	if (!is_changed && (!duplicates || now < d->told_ms + TOLD_EVERY_MS))
+		return false;
+	d->told_ms = now;
+	return true;
+}
+
+static void take_name(struct bluez_device *d, struct span rsp)
+{
+	struct rd r = rd_init(rsp.p, rsp.n);
+	uint8_t n = rd_u8(&r), type = rd_u8(&r);
+	const uint8_t *name = n > 1 ? rd_view(&r, n - 1u) : NULL;
+
+	if (!name || (type != 0x08 && type != 0x09))
+		return;
+	memcpy(d->name, name, n - 1u);
+	d->name[n - 1u] = '\0';
+}
+
+void bluez_on_report(void *ctx, const struct port_report *report, struct span rsp)
+{
+	struct bluez *b = ctx;
+	struct bluez_device *d = find_address(b, report->address);
+	bool is_new = !d, is_changed;
+	const uint8_t *data = report->data.p + SERVICE_DATA_AT;
+	size_t n = report->data.n - SERVICE_DATA_AT;
+
+	if (!b->discovering || report->data.n <= SERVICE_DATA_AT)
+		return;
+	if (is_new)
+		d = device_new(b, report->address);
+	is_changed = !d->has_rssi || n != d->service_data_bytes ||
+		     memcmp(data, d->service_data, n) != 0;
+	memcpy(d->service_data, data, n);
+	d->service_data_bytes = n;
+	take_name(d, rsp);
+	d->rssi_dbm = report->rssi_dbm;
+	d->has_rssi = true;
+	d->seen_ms = air_now_ms(b->drive->air);
+	if (is_new)
+		bluez_device_added(d);
+	else if (is_told(b, d, is_changed))
+		bluez_device_reported(d);
+}
+
+/* --- connecting ------------------------------------------------------------------------------------ */
+
+static void arm(struct bluez_device *d, uint64_t virtual_ms)
+{
+	struct timeval tv = drive_delay(d->bluez->drive, virtual_ms);
+
+	(void)event_add(d->timer, &tv);
+}
+
+static void on_connect(struct bluez_device *d, DBusMessage *call)
+{
+	struct bluez *b = d->bluez;
+
+	if (d->state == BLUEZ_CONNECTED) {
+		bluez_reply(b, call);
+	} else if (d->state != BLUEZ_IDLE || d->connect) {
+		bluez_error(b, call, FAILED, "Operation already in progress");
+	} else if (air_radio_connect(b->radio, d->address, 0, &d->link) != ERR_OK) {
+		bluez_error(b, call, FAILED, "le-connection-abort-by-local");
+	} else {
+		d->state = BLUEZ_CONNECTING;
+		d->connect = dbus_message_ref(call);
+	}
+}
+
+void bluez_on_connected(void *ctx, uint16_t link, enum err result)
+{
+	struct bluez *b = ctx;
+	struct bluez_device *d = bluez_find_link(b, link);
+
+	if (!d) {
+		air_radio_disconnect(b->radio, link);
+		return;
+	}
+	if (result != ERR_OK) {
+		d->state = BLUEZ_IDLE;
+		fail_call(b, &d->connect,
+			result == ERR_CLOSED ? "br-connection-canceled"
+					     : "le-connection-abort-by-local");
+		if (result != ERR_CLOSED)
+			forget(d, true); /* a temporary device goes with the attempt */
+		return;
+	}
+	d->state = BLUEZ_CONNECTED;
+	bluez_device_changed(d, "Connected");
+	answer_call(b, &d->connect);
+	arm(d, d->gatt_known ? RESOLVE_AGAIN_MS : RESOLVE_FIRST_MS);
+}
+
+static void resolve(struct bluez_device *d)
+{
+	if (!d->gatt_known) {
+		d->gatt_known = true;
+		bluez_gatt_added(d);
+		bluez_device_changed(d, "UUIDs");
+	}
+	d->resolved = true;
+	bluez_device_changed(d, "ServicesResolved");
+}
+
+/* --- losing ------------------------------------------------------------------------------------------ */
+
+static void set_unresolved(struct bluez_device *d)
+{
+	if (!d->resolved)
+		return;
+	d->resolved = false;
+	bluez_device_changed(d, "ServicesResolved");
+}
+
+/* The link is gone, whoever ended it. */
+static void gone(struct bluez_device *d)
+{
+	struct bluez *b = d->bluez;
+
+	(void)event_del(d->timer);
+	set_unresolved(d);
+	fail_call(b, &d->notify, "Not connected");
+	answer_call(b, &d->disconnect);
+	d->state = BLUEZ_IDLE;
+	d->seen_ms = air_now_ms(b->drive->air);
+	bluez_device_changed(d, "Connected");
+	bluez_close_sockets(d);
+	bluez_release(d);
+	if (!d->remove)
+		return;
+	answer_call(b, &d->remove);
+	forget(d, true);
+}
+
+void bluez_on_disconnected(void *ctx, uint16_t link, uint8_t hci_reason)
+{
+	struct bluez *b = ctx;
+	struct bluez_device *d = bluez_find_link(b, link);
+
+	(void)hci_reason;
+	if (!d)
+		return;
+	if (d->state == BLUEZ_DISCONNECTING) {
+		gone(d);
+		return;
+	}
+	bluez_close_sockets(d); /* HUP first, the properties a little later */
+	d->state = BLUEZ_DISCONNECTING;
+	d->link = 0;
+	arm(d, GONE_MS);
+}
+
+static void on_device_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct bluez_device *d = arg;
+	struct bluez *b = d->bluez;
+
+	(void)fd;
+	(void)what;
+	drive_sync(b->drive);
+	if (d->state == BLUEZ_CONNECTED)
+		resolve(d);
+	else if (d->state == BLUEZ_DISCONNECTING && d->link == 0)
+		gone(d);
+	else if (d->state == BLUEZ_DISCONNECTING)
+		air_radio_disconnect(b->radio, d->link);
+	drive_arm(b->drive);
+}
+
+static void begin_disconnect(struct bluez_device *d)
+{
+	if (d->state == BLUEZ_CONNECTED) {
+		d->state = BLUEZ_DISCONNECTING;
+		set_unresolved(d);
+		arm(d, DISCONNECT_MS);
+	}
+}
+
+static void on_disconnect(struct bluez_device *d, DBusMessage *call)
+{
+	struct bluez *b = d->bluez;
+
+	if (d->state == BLUEZ_IDLE || d->state == BLUEZ_CONNECTING) {
+		if (d->state == BLUEZ_CONNECTING)
+			air_radio_disconnect(b->radio, d->link);
+		bluez_reply(b, call);
+		return;
+	}
+	answer_call(b, &d->disconnect);
+	d->disconnect = dbus_message_ref(call);
+	begin_disconnect(d);
+}
+
+bool bluez_on_device_call(struct bluez_device *d, DBusMessage *call)
+{
+	const char *member = dbus_message_get_member(call);
+
+	if (strcmp(member, "Connect") == 0)
+		on_connect(d, call);
+	else if (strcmp(member, "Disconnect") == 0)
+		on_disconnect(d, call);
+	else
+		return false;
+	return true;
+}
+
+void bluez_remove_device(struct bluez *b, DBusMessage *call)
+{
+	struct bluez_device *d;
+	const char *path;
+
+	if (!dbus_message_get_args(call, NULL, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID)) {
+		bluez_error(b, call, "org.bluez.Error.InvalidArguments",
+			"Invalid arguments in method call");
+		return;
+	}
+	d = bluez_find_path(b, path);
+	if (!d || strcmp(d->path, path) != 0) {
+		bluez_error(b, call, DOES_NOT_EXIST, "Does Not Exist");
+	} else if (d->state == BLUEZ_IDLE) {
+		bluez_reply(b, call);
+		forget(d, true);
+	} else if (d->state == BLUEZ_CONNECTING) {
+		air_radio_disconnect(b->radio, d->link);
+		bluez_reply(b, call);
+	} else {
+		answer_call(b, &d->remove);
+		d->remove = dbus_message_ref(call);
+		begin_disconnect(d);
+	}
+}
+
+/* --- all at once ---------------------------------------------------------------------------------------- */
+
+void bluez_fail_pending(struct bluez_device *d, const char *text)
+{
+	fail_call(d->bluez, &d->connect, text);
+	fail_call(d->bluez, &d->notify, text);
+}
+
+void bluez_drop_devices(struct bluez *b, bool tell)
+{
+	while (b->devices) {
+		struct bluez_device *d = b->devices;
+
+		if (tell) {
+			bluez_close_sockets(d);
+			bluez_fail_pending(d, "Input/output error");
+			set_unresolved(d);
+			if (d->state == BLUEZ_CONNECTED || d->state == BLUEZ_DISCONNECTING) {
+				d->state = BLUEZ_IDLE;
+				bluez_device_changed(d, "Connected");
+			}
+		}
+		forget(d, tell);
+	}
+}
