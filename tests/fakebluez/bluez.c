@@ -6,15 +6,16 @@
 
 #include "base/log.h"
 
-#define DISCOVERING_MS 50  /* StartDiscovery returns before scanning begins */
-#define EXPIRE_MS      1000
+#define DISCOVERING_MS 50 /* StartDiscovery returns before scanning begins */
+#define EXPIRE_MS 1000
 
-#define FAILED	    "org.bluez.Error.Failed"
+#define FAILED "org.bluez.Error.Failed"
 #define IN_PROGRESS "org.bluez.Error.InProgress"
-#define NOT_READY   "org.bluez.Error.NotReady"
-#define INVALID	    "org.bluez.Error.InvalidArguments"
+#define NOT_READY "org.bluez.Error.NotReady"
+#define INVALID "org.bluez.Error.InvalidArguments"
 
-/* --- clients: a filter and a session each ------------------------------------------------------- */
+/* --- clients: a filter and a session each -------------------------------------------------------
+ */
 
 static int find_client(struct bluez *b, const char *name)
 {
@@ -44,7 +45,8 @@ static bool has_session(const struct bluez *b)
 	return false;
 }
 
-/* --- discovery -------------------------------------------------------------------------------------- */
+/* --- discovery
+ * -------------------------------------------------------------------------------------- */
 
 static void stop_scanning(struct bluez *b)
 {
@@ -160,7 +162,8 @@ static void set_filter(struct bluez *b, DBusMessage *call)
 	bluez_reply(b, call);
 }
 
-/* --- the adapter ---------------------------------------------------------------------------------------- */
+/* --- the adapter
+ * ---------------------------------------------------------------------------------------- */
 
 static bool on_adapter_call(struct bluez *b, DBusMessage *call)
 {
@@ -256,7 +259,9 @@ bool bluez_lose_link(struct bluez *b, const uint8_t address[PORT_ADDRESS_BYTES])
 	return false;
 }
 
-/* --- the bus ------------------------------------------------------------------------------------------------ */
+/* --- the bus
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static bool on_char_path(struct bluez_device *d, DBusMessage *call)
 {
@@ -329,8 +334,7 @@ static bool on_message(void *arg, DBusMessage *msg)
 	else if (!dispatch(b, msg)) {
 		bool known = bluez_find_path(b, dbus_message_get_path(msg)) != NULL;
 
-		bluez_error(b, msg,
-			known ? DBUS_ERROR_UNKNOWN_METHOD : DBUS_ERROR_UNKNOWN_OBJECT,
+		bluez_error(b, msg, known ? DBUS_ERROR_UNKNOWN_METHOD : DBUS_ERROR_UNKNOWN_OBJECT,
 			"Method or object doesn't exist");
 	}
 	drive_arm(b->drive);
@@ -363,8 +367,8 @@ static void on_up(void *arg)
 {
 	struct bluez *b = arg;
 
-	dbus_loop_add_match(b->bus,
-		"type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged'");
+	dbus_loop_add_match(
+		b->bus, "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged'");
 	request_name(b);
 }
 

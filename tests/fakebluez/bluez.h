@@ -12,9 +12,9 @@
 #include "mesh/dbus_loop.h"
 
 #define BLUEZ_ADAPTER_PATH "/org/bluez/hci0"
-#define BLUEZ_PATH_MAX	   96
-#define BLUEZ_MTU	   63 /* what a node answers to the MTU exchange (§2.2) */
-#define BLUEZ_CLIENTS_MAX  4
+#define BLUEZ_PATH_MAX 96
+#define BLUEZ_MTU 63 /* what a node answers to the MTU exchange (§2.2) */
+#define BLUEZ_CLIENTS_MAX 4
 
 enum bluez_device_state {
 	BLUEZ_IDLE = 0,
@@ -39,17 +39,17 @@ struct bluez_device {
 	uint64_t seen_ms, told_ms; /* virtual, real */
 
 	enum bluez_device_state state;
-	bool gatt_known;    /* its GATT objects are exported */
-	bool resolved;	    /* ServicesResolved */
-	bool remove_after;  /* RemoveDevice waits for the link to go */
+	bool gatt_known;   /* its GATT objects are exported */
+	bool resolved;     /* ServicesResolved */
+	bool remove_after; /* RemoveDevice waits for the link to go */
 	uint16_t link;
-	struct event *timer; /* resolving, or disconnecting */
-	DBusMessage *connect;	 /* calls that wait for an answer */
+	struct event *timer;  /* resolving, or disconnecting */
+	DBusMessage *connect; /* calls that wait for an answer */
 	DBusMessage *disconnect;
 	DBusMessage *remove;
 	DBusMessage *notify;
 
-	int fd[BLUEZ_CHARS];	      /* our ends of the acquired sockets, -1 */
+	int fd[BLUEZ_CHARS]; /* our ends of the acquired sockets, -1 */
 	struct event *fd_event[BLUEZ_CHARS];
 	bool acquired[BLUEZ_CHARS];
 	bool write_dead; /* an empty datagram has killed it */
@@ -90,7 +90,8 @@ void bluez_revive(struct bluez *b);
 /* The link to this address breaks. False: there is none. */
 bool bluez_lose_link(struct bluez *b, const uint8_t address[PORT_ADDRESS_BYTES]);
 
-/* --- bluez_object.c ---------------------------------------------------------------------------- */
+/* --- bluez_object.c ----------------------------------------------------------------------------
+ */
 
 void bluez_reply(struct bluez *b, DBusMessage *call);
 void bluez_error(struct bluez *b, DBusMessage *call, const char *name, const char *text);
@@ -112,7 +113,8 @@ void bluez_device_rssi_gone(struct bluez_device *d);
 void bluez_char_changed(struct bluez_device *d, enum bluez_char c, const char *property);
 void bluez_char_path(const struct bluez_device *d, enum bluez_char c, char out[BLUEZ_PATH_MAX]);
 
-/* --- bluez_device.c ------------------------------------------------------------------------------ */
+/* --- bluez_device.c ------------------------------------------------------------------------------
+ */
 
 struct bluez_device *bluez_find_path(struct bluez *b, const char *path); /* or of a child */
 struct bluez_device *bluez_find_link(struct bluez *b, uint16_t link);
@@ -122,16 +124,18 @@ void bluez_on_report(void *ctx, const struct port_report *report, struct span rs
 void bluez_on_connected(void *ctx, uint16_t link, enum err result);
 void bluez_on_disconnected(void *ctx, uint16_t link, uint8_t hci_reason);
 void bluez_expire(struct bluez *b);
-/* All devices go, connected or not. tell: with signals. keep_known: only those that are temporary. */
+/* All devices go, connected or not. tell: with signals. keep_known: only those that are temporary.
+ */
 void bluez_drop_devices(struct bluez *b, bool tell);
 void bluez_fail_pending(struct bluez_device *d, const char *text);
 
-/* --- bluez_gatt.c ----------------------------------------------------------------------------------- */
+/* --- bluez_gatt.c
+ * ----------------------------------------------------------------------------------- */
 
 bool bluez_on_char_call(struct bluez_device *d, enum bluez_char c, DBusMessage *call);
 void bluez_on_subscribed(void *ctx, uint16_t link);
 void bluez_on_notified(void *ctx, uint16_t link, struct span pdu);
 void bluez_close_sockets(struct bluez_device *d); /* HUP for the client */
-void bluez_release(struct bluez_device *d);	  /* …Acquired turn false */
+void bluez_release(struct bluez_device *d);       /* …Acquired turn false */
 
 #endif

@@ -6,16 +6,16 @@
 #include "base/clock.h"
 #include "fakebluez/bluez.h"
 
-#define SERVICE_DATA_AT	 11 /* behind flags, UUID list and the UUID of the service data (§2.4) */
+#define SERVICE_DATA_AT 11 /* behind flags, UUID list and the UUID of the service data (§2.4) */
 #define RESOLVE_FIRST_MS 150
 #define RESOLVE_AGAIN_MS 30
-#define GONE_MS		 40	/* HUP, then Connected=false */
-#define DISCONNECT_MS	 2000
-#define TEMPORARY_MS	 30000
-#define TOLD_EVERY_MS	 20 /* real: a fast virtual clock must not flood the bus */
+#define GONE_MS 40 /* HUP, then Connected=false */
+#define DISCONNECT_MS 2000
+#define TEMPORARY_MS 30000
+#define TOLD_EVERY_MS 20 /* real: a fast virtual clock must not flood the bus */
 
-#define FAILED	      "org.bluez.Error.Failed"
-#define UNKNOWN	      "org.freedesktop.DBus.Error.UnknownObject"
+#define FAILED "org.bluez.Error.Failed"
+#define UNKNOWN "org.freedesktop.DBus.Error.UnknownObject"
 #define DOES_NOT_EXIST "org.bluez.Error.DoesNotExist"
 
 /* --- the list --------------------------------------------------------------------------------- */
@@ -130,7 +130,8 @@ void bluez_expire(struct bluez *b)
 	}
 }
 
-/* --- heard ------------------------------------------------------------------------------------- */
+/* --- heard -------------------------------------------------------------------------------------
+ */
 
 /* A change matters without DuplicateData; with it every report is told. */
 static bool is_told(struct bluez *b, struct bluez_device *d, bool is_changed)
@@ -170,8 +171,8 @@ void bluez_on_report(void *ctx, const struct port_report *report, struct span rs
 		return;
 	if (is_new)
 		d = device_new(b, report->address);
-	is_changed = !d->has_rssi || n != d->service_data_bytes ||
-		     memcmp(data, d->service_data, n) != 0;
+	is_changed =
+		!d->has_rssi || n != d->service_data_bytes || memcmp(data, d->service_data, n) != 0;
 	memcpy(d->service_data, data, n);
 	d->service_data_bytes = n;
 	take_name(d, rsp);
@@ -184,7 +185,8 @@ void bluez_on_report(void *ctx, const struct port_report *report, struct span rs
 		bluez_device_reported(d);
 }
 
-/* --- connecting ------------------------------------------------------------------------------------ */
+/* --- connecting
+ * ------------------------------------------------------------------------------------ */
 
 static void arm(struct bluez_device *d, uint64_t virtual_ms)
 {
@@ -244,7 +246,8 @@ static void resolve(struct bluez_device *d)
 	bluez_device_changed(d, "ServicesResolved");
 }
 
-/* --- losing ------------------------------------------------------------------------------------------ */
+/* --- losing
+ * ------------------------------------------------------------------------------------------ */
 
 static void set_unresolved(struct bluez_device *d)
 {
@@ -372,7 +375,8 @@ void bluez_remove_device(struct bluez *b, DBusMessage *call)
 	}
 }
 
-/* --- all at once ---------------------------------------------------------------------------------------- */
+/* --- all at once
+ * ---------------------------------------------------------------------------------------- */
 
 void bluez_fail_pending(struct bluez_device *d, const char *text)
 {

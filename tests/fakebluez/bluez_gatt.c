@@ -1,4 +1,5 @@
-/* The two characteristics of MeshAccess, and the sockets that AcquireNotify and AcquireWrite give. */
+/* The two characteristics of MeshAccess, and the sockets that AcquireNotify and AcquireWrite give.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -8,10 +9,10 @@
 
 #include "fakebluez/bluez.h"
 
-#define FAILED	      "org.bluez.Error.Failed"
+#define FAILED "org.bluez.Error.Failed"
 #define NOT_PERMITTED "org.bluez.Error.NotPermitted"
 #define NOT_SUPPORTED "org.bluez.Error.NotSupported"
-#define READ_MAX      512 /* bluetoothd reads no more of a datagram */
+#define READ_MAX 512 /* bluetoothd reads no more of a datagram */
 
 static void close_socket(struct bluez_device *d, enum bluez_char c)
 {
@@ -45,7 +46,8 @@ void bluez_release(struct bluez_device *d)
 	d->write_dead = false;
 }
 
-/* --- from the client ---------------------------------------------------------------------------- */
+/* --- from the client ----------------------------------------------------------------------------
+ */
 
 static bool is_hung_up(int fd)
 {
@@ -98,7 +100,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	drive_arm(d->bluez->drive);
 }
 
-/* --- acquiring -------------------------------------------------------------------------------------- */
+/* --- acquiring
+ * -------------------------------------------------------------------------------------- */
 
 static void give(struct bluez_device *d, enum bluez_char c, DBusMessage *call)
 {
@@ -120,8 +123,8 @@ static void give(struct bluez_device *d, enum bluez_char c, DBusMessage *call)
 	(void)event_add(d->fd_event[c], NULL);
 	bluez_char_changed(d, c, c == BLUEZ_RX ? "WriteAcquired" : "NotifyAcquired");
 	reply = dbus_message_new_method_return(call);
-	dbus_message_append_args(reply, DBUS_TYPE_UNIX_FD, &pair[1], DBUS_TYPE_UINT16, &mtu,
-		DBUS_TYPE_INVALID);
+	dbus_message_append_args(
+		reply, DBUS_TYPE_UNIX_FD, &pair[1], DBUS_TYPE_UINT16, &mtu, DBUS_TYPE_INVALID);
 	bluez_send(b, reply);
 	close(pair[1]);
 }

@@ -5,20 +5,20 @@
 #include "fakebluez/bluez.h"
 
 #define IF_ADAPTER "org.bluez.Adapter1"
-#define IF_DEVICE  "org.bluez.Device1"
+#define IF_DEVICE "org.bluez.Device1"
 #define IF_SERVICE "org.bluez.GattService1"
-#define IF_CHAR	   "org.bluez.GattCharacteristic1"
-#define IF_DESC	   "org.bluez.GattDescriptor1"
-#define IF_PROPS   "org.freedesktop.DBus.Properties"
+#define IF_CHAR "org.bluez.GattCharacteristic1"
+#define IF_DESC "org.bluez.GattDescriptor1"
+#define IF_PROPS "org.freedesktop.DBus.Properties"
 #define IF_OBJECTS "org.freedesktop.DBus.ObjectManager"
 
-#define UUID_FE12    "0000fe12-0000-1000-8000-00805f9b34fb"
-#define UUID_GAP     "00001800-0000-1000-8000-00805f9b34fb"
-#define UUID_GATT    "00001801-0000-1000-8000-00805f9b34fb"
+#define UUID_FE12 "0000fe12-0000-1000-8000-00805f9b34fb"
+#define UUID_GAP "00001800-0000-1000-8000-00805f9b34fb"
+#define UUID_GATT "00001801-0000-1000-8000-00805f9b34fb"
 #define UUID_SERVICE "00000001-acce-423c-93fd-0c07a0051858"
-#define UUID_RX	     "00000002-acce-423c-93fd-0c07a0051858"
-#define UUID_TX	     "00000003-acce-423c-93fd-0c07a0051858"
-#define UUID_CCCD    "00002902-0000-1000-8000-00805f9b34fb"
+#define UUID_RX "00000002-acce-423c-93fd-0c07a0051858"
+#define UUID_TX "00000003-acce-423c-93fd-0c07a0051858"
+#define UUID_CCCD "00002902-0000-1000-8000-00805f9b34fb"
 
 #define SERVICE "/service000a"
 
@@ -51,7 +51,8 @@ void bluez_error(struct bluez *b, DBusMessage *call, const char *name, const cha
 	bluez_send(b, dbus_message_new_error(call, name, text));
 }
 
-/* --- values ------------------------------------------------------------------------------------- */
+/* --- values -------------------------------------------------------------------------------------
+ */
 
 static void open_entry(DBusMessageIter *dict, const char *key, DBusMessageIter *entry)
 {
@@ -158,7 +159,8 @@ static void put_service_data(DBusMessageIter *dict, const struct bluez_device *d
 	dbus_message_iter_close_container(dict, &entry);
 }
 
-/* --- properties: each writes those named, or all (NULL) ------------------------------------------- */
+/* --- properties: each writes those named, or all (NULL)
+ * ------------------------------------------- */
 
 static bool wants(const char *only, const char *name)
 {
@@ -208,8 +210,7 @@ static bool is_connected(const struct bluez_device *d)
 	return d->state == BLUEZ_CONNECTED || d->state == BLUEZ_DISCONNECTING;
 }
 
-static void device_properties(
-	const struct bluez_device *d, DBusMessageIter *dict, const char *only)
+static void device_properties(const struct bluez_device *d, DBusMessageIter *dict, const char *only)
 {
 	if (wants(only, "Address"))
 		put_string(dict, "Address", d->text);
@@ -252,8 +253,8 @@ static void service_properties(
 		put_path(dict, "Device", d->path);
 }
 
-static void char_properties(const struct bluez_device *d, enum bluez_char c, DBusMessageIter *dict,
-	const char *only)
+static void char_properties(
+	const struct bluez_device *d, enum bluez_char c, DBusMessageIter *dict, const char *only)
 {
 	static const char *const rx_flags[] = {"write-without-response", "write"};
 	static const char *const tx_flags[] = {"read", "notify"};
@@ -289,17 +290,10 @@ static void desc_properties(const struct bluez_device *d, DBusMessageIter *dict,
 		put_path(dict, "Characteristic", path);
 }
 
-/* --- objects ------------------------------------------------------------------------------------------ */
+/* --- objects
+ * ------------------------------------------------------------------------------------------ */
 
-enum kind {
-	KIND_NONE,
-	KIND_ADAPTER,
-	KIND_DEVICE,
-	KIND_SERVICE,
-	KIND_RX,
-	KIND_TX,
-	KIND_DESC
-};
+enum kind { KIND_NONE, KIND_ADAPTER, KIND_DEVICE, KIND_SERVICE, KIND_RX, KIND_TX, KIND_DESC };
 
 struct object {
 	enum kind kind;
@@ -431,7 +425,8 @@ void bluez_reply_objects(struct bluez *b, DBusMessage *call)
 	bluez_send(b, reply);
 }
 
-/* --- signals ---------------------------------------------------------------------------------------------- */
+/* --- signals
+ * ---------------------------------------------------------------------------------------------- */
 
 static void added(const struct object *o)
 {
@@ -461,8 +456,8 @@ static void removed(const struct object *o)
 }
 
 /* invalidated may be NULL; without property the dictionary is empty. */
-static void changed(const struct object *o, const char *property, const char *second,
-	const char *invalidated)
+static void changed(
+	const struct object *o, const char *property, const char *second, const char *invalidated)
 {
 	DBusMessage *signal = dbus_message_new_signal(o->path, IF_PROPS, "PropertiesChanged");
 	DBusMessageIter it, dict, array;
@@ -565,7 +560,8 @@ void bluez_char_changed(struct bluez_device *d, enum bluez_char c, const char *p
 	changed(&o, property, NULL, NULL);
 }
 
-/* --- org.freedesktop.DBus.Properties --------------------------------------------------------------------- */
+/* --- org.freedesktop.DBus.Properties
+ * --------------------------------------------------------------------- */
 
 static void get_all(struct bluez *b, DBusMessage *call, const struct object *o)
 {

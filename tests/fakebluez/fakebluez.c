@@ -4,17 +4,16 @@
  *   fakebluez --nodes FILE --state DIR [--bus ADDRESS] [--link-socket PATH] [--speed N] [--seed N]
  *   fakebluez --dump FLASHFILE [--serial S] [--full-keys]
  *
- * Says "ready" on standard output once it can be used. Each node's flash is DIR/SERIAL.flash. Orders
- * come on standard input, one a line; each is answered by one line "ok", "error …" or JSON:
+ * Says "ready" on standard output once it can be used. Each node's flash is DIR/SERIAL.flash.
+ * Orders come on standard input, one a line; each is answered by one line "ok", "error …" or JSON:
  *
  *   snapshot [full]             all nodes as one JSON array
  *   node SERIAL on|off          power            node SERIAL press|release   its button
  *   fault SERIAL NAME[,NAME]    wrong behaviours (sim_node.h), none: none
  *   cut SERIAL K                power fails at its K-th flash operation from now
- *   rssi SERIAL SERIAL DBM      between nodes    lose SERIAL                 the gateway's link breaks
- *   adapter on|off|in|out       powered, plugged bluez die|revive            as kill -9 and a new start
- *   time                        virtual milliseconds
- *   quit
+ *   rssi SERIAL SERIAL DBM      between nodes    lose SERIAL                 the gateway's link
+ * breaks adapter on|off|in|out       powered, plugged bluez die|revive            as kill -9 and a
+ * new start time                        virtual milliseconds quit
  */
 #include <errno.h>
 #include <getopt.h>
@@ -32,10 +31,10 @@
 #include "fakebluez/drive.h"
 #include "firmware/port/host/sim_node.h"
 
-#define LINE_BYTES  1024
-#define WORDS_MAX   5
-#define SPEED_MAX   1000
-#define PATH_BYTES  512
+#define LINE_BYTES 1024
+#define WORDS_MAX 5
+#define SPEED_MAX 1000
+#define PATH_BYTES 512
 
 struct options {
 	const char *bus, *nodes, *state, *dump, *serial;
@@ -55,7 +54,8 @@ struct fake {
 	bool said_ready;
 };
 
-/* --- nodes ---------------------------------------------------------------------------------------- */
+/* --- nodes
+ * ---------------------------------------------------------------------------------------- */
 
 static enum err add_node(struct fake *f, const char *state, const struct sim_spec *spec)
 {
@@ -94,7 +94,8 @@ static int load_nodes(struct fake *f, const struct options *o)
 	return e == ERR_OK ? 0 : -1;
 }
 
-/* --- orders ---------------------------------------------------------------------------------------------- */
+/* --- orders
+ * ---------------------------------------------------------------------------------------------- */
 
 struct order {
 	struct fake *f;
@@ -190,8 +191,7 @@ static void order_rssi(struct order *o)
 
 static void order_lose(struct order *o)
 {
-	bool ok = o->node && o->f->bluez &&
-		  bluez_lose_link(o->f->bluez, sim_node_address(o->node));
+	bool ok = o->node && o->f->bluez && bluez_lose_link(o->f->bluez, sim_node_address(o->node));
 
 	say(ok, "no such link");
 }
@@ -297,7 +297,9 @@ static void on_input(evutil_socket_t fd, short what, void *arg)
 		f->line_bytes = 0;
 }
 
-/* --- dump ---------------------------------------------------------------------------------------------------- */
+/* --- dump
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static int dump(const struct options *o)
 {
@@ -323,7 +325,9 @@ static int dump(const struct options *o)
 	return EXIT_SUCCESS;
 }
 
-/* --- main -------------------------------------------------------------------------------------------------------- */
+/* --- main
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static void on_ready(void *arg)
 {
