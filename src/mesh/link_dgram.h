@@ -15,13 +15,14 @@
 
 /* R: from the radio, G: from the gateway. */
 enum link_dgram_type {
-	LINK_DGRAM_ADVERT = 1,	 /* R, link 0: address 7, rssi i8, flags u8 (bit 0 connectable), data */
-	LINK_DGRAM_CONNECT,	 /* G: address 7; the gateway chooses the link number, never 0 */
-	LINK_DGRAM_CONNECTED,	 /* R: subscribed, too */
-	LINK_DGRAM_WRITE,	 /* G: 1 to 20 bytes */
-	LINK_DGRAM_NOTIFY,	 /* R: 1 to 20 bytes */
+	LINK_DGRAM_ADVERT =
+		1,          /* R, link 0: address 7, rssi i8, flags u8 (bit 0 connectable), data */
+	LINK_DGRAM_CONNECT, /* G: address 7; the gateway chooses the link number, never 0 */
+	LINK_DGRAM_CONNECTED,    /* R: subscribed, too */
+	LINK_DGRAM_WRITE,        /* G: 1 to 20 bytes */
+	LINK_DGRAM_NOTIFY,       /* R: 1 to 20 bytes */
 	LINK_DGRAM_DISCONNECTED, /* R: reason u8, an enum link_down; G: hang up, reason 0 */
-	LINK_DGRAM_TIME		 /* R, link 0: milliseconds u64 of the simulated world */
+	LINK_DGRAM_TIME          /* R, link 0: milliseconds u64 of the simulated world */
 };
 
 struct link_dgram {

@@ -51,7 +51,8 @@ static struct sock_conn *conn_of(struct sock *s, uint16_t id)
 	return NULL;
 }
 
-/* --- out --------------------------------------------------------------------------------------- */
+/* --- out ---------------------------------------------------------------------------------------
+ */
 
 static enum err send_dgram(struct sock *s, const struct link_dgram *d)
 {
@@ -97,7 +98,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* --- the socket goes and comes ----------------------------------------------------------------- */
+/* --- the socket goes and comes -----------------------------------------------------------------
+ */
 
 static void close_socket(struct sock *s)
 {
@@ -142,7 +144,8 @@ static void lose_socket(struct sock *s)
 	retry_later(s);
 }
 
-/* --- in ---------------------------------------------------------------------------------------- */
+/* --- in ----------------------------------------------------------------------------------------
+ */
 
 static void on_advert(struct sock *s, const struct link_dgram *d)
 {
@@ -256,7 +259,8 @@ static void on_timer(void *arg)
 	s->events->adapter(s->arg, true);
 }
 
-/* --- ops --------------------------------------------------------------------------------------- */
+/* --- ops ---------------------------------------------------------------------------------------
+ */
 
 static void op_scan(void *impl, bool on)
 {
@@ -335,8 +339,8 @@ static const struct link_ops ops = {.scan = op_scan,
 	.disconnect = op_disconnect,
 	.free = op_free};
 
-static struct sock *sock_new(struct event_base *base, struct timers *timers,
-	const struct link_events *events, void *arg)
+static struct sock *sock_new(
+	struct event_base *base, struct timers *timers, const struct link_events *events, void *arg)
 {
 	struct sock *s = calloc(1, sizeof(*s));
 

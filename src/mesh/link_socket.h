@@ -15,7 +15,8 @@ struct timers;
 ENR_MUST_CHECK enum err link_socket_new(struct event_base *base, struct timers *timers,
 	const char *path, const struct link_events *events, void *arg, struct link *out);
 
-/* The same over one end of a socketpair, which it owns from now on; does not connect again. ERR_IO. */
+/* The same over one end of a socketpair, which it owns from now on; does not connect again. ERR_IO.
+ */
 ENR_MUST_CHECK enum err link_socket_new_fd(struct event_base *base, struct timers *timers, int fd,
 	const struct link_events *events, void *arg, struct link *out);
 
