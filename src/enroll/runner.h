@@ -27,8 +27,10 @@ struct runner_config {
 	void *ctx;
 };
 
-/* All pointers are borrowed and outlive the runner. Reads the store; nothing is sent yet. */
+/* All pointers are borrowed. Reads the store; nothing is sent yet. */
 ENR_MUST_CHECK enum err runner_new(const struct runner_config *c, struct runner **out);
+/* After batch_free (what waits for a commit may still use the mesh) and mesh_free (which ends the
+ * sessions without a word); before the timers and nodes_free. NULL is accepted. */
 void runner_free(struct runner *r);
 
 /* Begins to scan and to work. */

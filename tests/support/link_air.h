@@ -1,0 +1,23 @@
+/*
+ * A link whose radio is a gateway radio in the virtual air (firmware/port/host/air.h), in the same
+ * process: the real mesh sessions against the real node core, on virtual time. Events are kept and
+ * delivered by link_air_deliver, as from a loop.
+ */
+#ifndef SUPPORT_LINK_AIR_H
+#define SUPPORT_LINK_AIR_H
+
+#include "firmware/port/host/air.h"
+#include "mesh/link.h"
+
+struct link_air;
+
+/* Borrows the air. Aborts without memory: it is for tests. */
+struct link_air *link_air_new(struct air *air, const struct link_events *events, void *arg);
+/* The link to hand to mesh_attach; freeing the link frees the link_air. */
+struct link link_air_link(struct link_air *la);
+/* What has happened in the air since the last call; true if anything had. */
+bool link_air_deliver(struct link_air *la);
+/* From now on nothing leaves and nothing comes: the process is dead. */
+void link_air_kill(struct link_air *la);
+
+#endif
