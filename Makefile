@@ -86,6 +86,9 @@ build/$(1)/libenr.a: $$(call objs,$(1),$$(SRC))
 build/$(1)/libnode.a: $$(call objs,$(1),$$(FW))
 	@rm -f $$@
 	@$$(AR) rcs $$@ $$^
+build/$(1)/libsupport.a: $$(call objs,$(1),$$(SUPPORT))
+	@rm -f $$@
+	@$$(AR) rcs $$@ $$^
 build/$(1)/enrolld: $$(call objs,$(1),$$(DAEMON)) build/$(1)/libenr.a
 	$$(say)LD $$@$$(end)$$(CC) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(LIBS)
 build/$(1)/enrollctl: $$(call objs,$(1),$$(CLI)) build/$(1)/libenr.a
@@ -94,7 +97,7 @@ build/$(1)/enrollee: $$(call objs,$(1),$$(AGENT)) build/$(1)/libenr.a
 	$$(say)LD $$@$$(end)$$(CC) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(COAP_LIBS) $$(CRYPTO_LIBS)
 build/$(1)/fakebluez: $$(call objs,$(1),$$(FAKE)) build/$(1)/libnode.a build/$(1)/libenr.a
 	$$(say)LD $$@$$(end)$$(CC) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(EVENT_LIBS) $$(DBUS_LIBS) $$(CRYPTO_LIBS)
-build/$(1)/tests/%: build/$(1)/tests/%.o $$(call objs,$(1),$$(SUPPORT)) build/$(1)/libnode.a build/$(1)/libenr.a
+build/$(1)/tests/%: build/$(1)/tests/%.o build/$(1)/libsupport.a build/$(1)/libnode.a build/$(1)/libenr.a
 	$$(say)LD $$@$$(end)$(if $(filter fuzz,$(1)),$$(CLANG),$$(CC)) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(LIBS) $(if $(filter fuzz,$(1)),,$$(CHECK_LIBS))
 endef
 $(foreach v,rel asan fuzz,$(eval $(call variant,$(v))))

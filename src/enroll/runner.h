@@ -29,8 +29,8 @@ struct runner_config {
 
 /* All pointers are borrowed. Reads the store; nothing is sent yet. */
 ENR_MUST_CHECK enum err runner_new(const struct runner_config *c, struct runner **out);
-/* After batch_free (what waits for a commit may still use the mesh) and mesh_free (which ends the
- * sessions without a word); before the timers and nodes_free. NULL is accepted. */
+/* After batch_free, whose last callbacks still use the mesh; the event loop does not run between
+ * this and mesh_free; before the timers and nodes_free. NULL is accepted. */
 void runner_free(struct runner *r);
 
 /* Begins to scan and to work. */
