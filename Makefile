@@ -48,7 +48,7 @@ FLAGS_fuzz := $(COMMON) -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-san
 LDFLAGS_rel  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(filter yes,$(SANITIZE)),$(SAN))
 LDFLAGS_asan := -pie $(SAN)
 LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
-LIBS    := $(EVENT_LIBS) $(DBUS_LIBS) $(CRYPTO_LIBS) $(SQLITE_LIBS) $(JANSSON_LIBS) $(COAP_LIBS)
+LIBS    := $(EVENT_LIBS) $(DBUS_LIBS) $(CRYPTO_LIBS) $(SQLITE_LIBS) $(JANSSON_LIBS) $(COAP_LIBS) $(QR_LIBS)
 
 objs = $(patsubst %.c,build/$(1)/%.o,$(patsubst build/%,gen/%,$(2)))
 PROGRAMS := $(if $(DAEMON),enrolld) $(if $(CLI),enrollctl) $(if $(AGENT),enrollee) $(if $(FAKE),fakebluez)

@@ -243,6 +243,26 @@ enum err nodes_network_show(struct nodes *n, const struct caller *who, uint16_t 
 	return e;
 }
 
+enum err nodes_network_keys(struct nodes *n, const struct clock_now *now, const struct caller *who,
+	uint16_t id, struct network_secrets *out, struct reason *why)
+{
+	struct network_row row;
+	struct network_keys keys = {0};
+	enum err e = need(who, ROLE_ADMIN, why);
+
+	memset(out, 0, sizeof(*out));
+	if (e == ERR_OK)
+		e = get_network(n, id, &row, why);
+	if (e == ERR_OK)
+		e = audit_network(n, "network_keys_revealed", who, id, now);
+	if (e == ERR_OK)
+		e = store_networks_keys(n->store, id, &keys);
+	if (e == ERR_OK)
+		*out = (struct network_secrets){keys.network, keys.user_base, keys.organization};
+	bytes_wipe(&keys, sizeof(keys));
+	return explain(why, e);
+}
+
 enum err nodes_network_remove(struct nodes *n, const struct clock_now *now,
 	const struct caller *who, uint16_t id, struct reason *why)
 {

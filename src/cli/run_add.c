@@ -1,0 +1,295 @@
+/* enrollee announce, network add, node add and remove: what takes secrets from files or waits. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "cli/fail.h"
+#include "cli/follow.h"
+#include "cli/run.h"
+#include "cli/secret_file.h"
+#include "cli/text.h"
+
+#define IN_FLIGHT 32 /* calls that wait for their replies: they share the daemon's commits */
+
+static const char *field(const json_t *reply, const char *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(json_object_get(reply, object), key));
+
+	return text ? text : "";
+}
+
+/* --- enrollee announce ------------------------------------------------------------------- */
+
+static int wait_for_enrollee(struct args *a, struct client *watch, const json_t *reply)
+{
+	json_t *ids = json_object();
+	int status = EX_OK;
+
+	if (strcmp(field(reply, "enrollee", "state"), "enrolled") != 0) {
+		(void)json_object_set_new(ids, field(reply, "enrollee", "id"), json_true());
+		status = follow_until(
+			a, watch, ids, follow_judge_enrollee, args_duration(a, "--timeout", 0));
+	}
+	json_decref(ids);
+	return status;
+}
+
+int run_enrollee_announce(struct args *a)
+{
+	bool wait = args_get(a, "--wait") != NULL;
+	struct client c, watch;
+	struct client_reply r;
+	int status = wait ? follow_open(a, &watch, "enrollee") : EX_OK;
+
+	if (status != EX_OK)
+		return status;
+	status = run_open(a, &c);
+	if (status == EX_OK) {
+		status = fail_or_call(a, &c, a->verb->method, run_take_parameters(a), &r);
+		client_close(&c);
+	}
+	if (status == EX_OK) {
+		if (a->json)
+			status = run_print_json(r.parameters);
+		else
+			run_print_reply(a, r.parameters);
+		(void)fflush(stdout);
+		if (status == EX_OK && wait)
+			status = wait_for_enrollee(a, &watch, r.parameters);
+		client_reply_clear(&r);
+	}
+	if (wait)
+		client_close(&watch);
+	return status;
+}
+
+/* --- network add ------------------------------------------------------------------------- */
+
+/* "network_key 0011...": also with ':' or '=' after the name. */
+static int take_key_line(struct args *a, const char *path, char *line)
+{
+	static const char *const names[] = {
+		"network_key", "user_base_key", "organization_key", NULL};
+	size_t n = strcspn(line, " \t:=");
+	json_t *key =
+		line[n] ? secret_file_key(line + n + 1 + strspn(line + n + 1, " \t:=")) : NULL;
+
+	for (size_t i = 0; names[i] && key; i++) {
+		if (strlen(names[i]) != n || strncmp(line, names[i], n) != 0)
+			continue;
+		if (json_object_get(a->parameters, names[i])) {
+			json_decref(key);
+			return fail(EX_DATAERR, "%s: %s is there twice", path, names[i]);
+		}
+		return json_object_set_new(a->parameters, names[i], key) == 0
+			       ? EX_OK
+			       : fail(EX_OSERR, "out of memory");
+	}
+	json_decref(key);
+	return fail(EX_DATAERR,
+		"%s: a line is not network_key, user_base_key or organization_key and 32 hex "
+		"digits",
+		path);
+}
+
+int run_network_add(struct args *a)
+{
+	const char *path = args_get(a, "--key-file");
+	char *text = NULL, *at, *line;
+	int status = path ? secret_file_read(path, &text) : EX_OK;
+
+	at = text;
+	while (status == EX_OK && (line = secret_file_line(&at)) != NULL)
+		status = take_key_line(a, path, line);
+	secret_file_free(text);
+	return status == EX_OK ? run_show(a) : status;
+}
+
+/* --- node add ---------------------------------------------------------------------------- */
+
+struct adding {
+	struct args *a;
+	struct client c;
+	json_t *ids; /* serials that are on their way */
+	unsigned sent, answered, failed;
+	int status; /* of the first failure */
+};
+
+static int take_reply(struct adding *d)
+{
+	struct client_reply r;
+	enum err e = client_receive(&d->c, CLIENT_TIMEOUT_MS, &r);
+	int status;
+
+	if (e != ERR_OK)
+		return fail_client(d->a, e);
+	d->answered++;
+	if (r.error) {
+		if (d->sent > 1)
+			(void)fprintf(stderr, "label %u: ", d->answered);
+		status = fail_reply(d->a, &r);
+		d->status = d->failed++ == 0 ? status : d->status;
+	} else {
+		const char *serial = field(r.parameters, "node", "serial");
+
+		if (d->a->json)
+			(void)run_print_json(r.parameters);
+		else
+			(void)printf("added node %s: network %lld, node id %lld\n", serial,
+				(long long)json_integer_value(json_object_get(
+					json_object_get(r.parameters, "node"), "network_id")),
+				(long long)json_integer_value(json_object_get(
+					json_object_get(r.parameters, "node"), "node_id")));
+		(void)json_object_set_new(d->ids, serial, json_true());
+	}
+	client_reply_clear(&r);
+	return EX_OK;
+}
+
+/* parameters: stolen. */
+static int send_one(struct adding *d, json_t *parameters)
+{
+	enum err e = client_send(&d->c, d->a->verb->method, parameters, false);
+
+	if (e != ERR_OK)
+		return fail_client(d->a, e);
+	d->sent++;
+	if (d->sent % 64 == 0)
+		run_progress(d->a, "%u sent, %u answered ", d->sent, d->answered);
+	return d->sent - d->answered < IN_FLIGHT ? EX_OK : take_reply(d);
+}
+
+static int send_labels(struct adding *d, const char *path)
+{
+	char *text, *at, *line;
+	int status = secret_file_read(path, &text);
+
+	if (status != EX_OK)
+		return status;
+	at = text;
+	while (status == EX_OK && (line = secret_file_line(&at)) != NULL) {
+		json_t *p = json_copy(d->a->parameters), *label = json_string(line);
+
+		if (!label)
+			status = fail(EX_DATAERR, "%s: label %u is not text", path, d->sent + 1);
+		if (label && json_object_set_new(p, "label", label) != 0)
+			status = fail(EX_OSERR, "out of memory");
+		if (status == EX_OK)
+			status = send_one(d, p);
+		else
+			json_decref(p);
+	}
+	secret_file_free(text);
+	if (status == EX_OK && d->sent == 0)
+		return fail(EX_DATAERR, "%s: no label in it", path);
+	return status;
+}
+
+static int send_serial(struct adding *d, const char *path)
+{
+	char *text = NULL, *at, *line;
+	json_t *key = NULL;
+	int status = path ? secret_file_read(path, &text) : EX_OK;
+
+	at = text;
+	line = at ? secret_file_line(&at) : NULL;
+	if (status == EX_OK && path)
+		key = line && !secret_file_line(&at) ? secret_file_key(line) : NULL;
+	secret_file_free(text);
+	if (status == EX_OK && path && !key)
+		return fail(EX_DATAERR, "%s: not one line of 32 hex digits", path);
+	if (key && json_object_set_new(d->a->parameters, "node_key", key) != 0)
+		return fail(EX_OSERR, "out of memory");
+	return status == EX_OK ? send_one(d, run_take_parameters(d->a)) : status;
+}
+
+static int check_choice(const struct args *a)
+{
+	bool serial = args_get(a, "SERIAL") != NULL, qr = args_get(a, "--qr-file") != NULL;
+
+	if (serial == qr)
+		return fail(EX_USAGE, "node add takes either --qr-file FILE or a SERIAL");
+	if (qr && args_get(a, "--key-file"))
+		return fail(EX_USAGE, "the labels have the keys: leave --key-file away");
+	if (serial && !args_get(a, "--key-file"))
+		return fail(EX_USAGE, "the node key is needed: --key-file FILE or -");
+	return EX_OK;
+}
+
+static int send_all(struct adding *d)
+{
+	const char *labels = args_get(d->a, "--qr-file");
+	int status = run_open(d->a, &d->c);
+
+	if (status != EX_OK)
+		return status;
+	status = labels ? send_labels(d, labels) : send_serial(d, args_get(d->a, "--key-file"));
+	while (status == EX_OK && d->answered < d->sent)
+		status = take_reply(d);
+	run_progress(d->a, NULL);
+	client_close(&d->c);
+	(void)fflush(stdout);
+	if (status == EX_OK && d->failed > 0 && d->sent > 1)
+		(void)fail(0, "%u of %u labels were not added", d->failed, d->sent);
+	return status != EX_OK ? status : d->status;
+}
+
+int run_node_add(struct args *a)
+{
+	struct adding d = {.a = a, .ids = json_object()};
+	bool wait = args_get(a, "--wait") != NULL;
+	struct client watch;
+	int status = check_choice(a), waited = EX_OK;
+
+	if (status == EX_OK && wait)
+		status = follow_open(a, &watch, "node");
+	if (status != EX_OK) {
+		json_decref(d.ids);
+		return status;
+	}
+	status = send_all(&d);
+	if (wait && json_object_size(d.ids) > 0)
+		waited = follow_until(
+			a, &watch, d.ids, follow_judge_node, args_duration(a, "--timeout", 0));
+	if (wait)
+		client_close(&watch);
+	json_decref(d.ids);
+	return status != EX_OK ? status : waited;
+}
+
+/* --- node remove ------------------------------------------------------------------------- */
+
+int run_node_remove(struct args *a)
+{
+	const char *serial = args_get(a, "SERIAL");
+	struct client c, watch;
+	struct client_reply r;
+	json_t *ids;
+	int status = args_get(a, "--wait") ? follow_open(a, &watch, "node") : EX_OK;
+
+	if (status != EX_OK)
+		return status;
+	if (!args_get(a, "--wait"))
+		return run_done(a);
+	status = run_open(a, &c);
+	if (status == EX_OK) {
+		status = fail_or_call(a, &c, a->verb->method, run_take_parameters(a), &r);
+		client_close(&c);
+	}
+	if (status == EX_OK) {
+		if (a->json)
+			status = run_print_json(r.parameters);
+		(void)fflush(stdout);
+		ids = json_object();
+		if (strcmp(field(r.parameters, "node", "state"), "removed") != 0)
+			(void)json_object_set_new(ids, serial, json_true());
+		if (status == EX_OK)
+			status = follow_until(a, &watch, ids, follow_judge_removal,
+				args_duration(a, "--timeout", 600));
+		json_decref(ids);
+		client_reply_clear(&r);
+	}
+	client_close(&watch);
+	return status;
+}
