@@ -2,6 +2,7 @@
 #include "enr/qrlabel.h"
 
 #include "core/utf8.h"
+#include "enr/hex.h"
 #include "enr/meshsec.h"
 
 #define VALUE_MAX QR_LABEL_NAME_MAX /* the longest decoded value of a known field */
@@ -38,14 +39,6 @@ static bool equals(const char *text, size_t n, const char *word)
 	return word[n] == '\0';
 }
 
-static int hex_digit(char c)
-{
-	c = upper(c);
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool read_decimal(const char *v, size_t n, uint32_t *out)
 {
 	uint64_t x = 0;
@@ -59,20 +52,6 @@ static bool read_decimal(const char *v, size_t n, uint32_t *out)
 	}
 	*out = (uint32_t)x;
 	return x <= UINT32_MAX;
-}
-
-static bool read_key(const char *v, size_t n, struct secret16 *out)
-{
-	if (n != sizeof(out->b) * 2)
-		return false;
-	for (size_t i = 0; i < sizeof(out->b); i++) {
-		int high = hex_digit(v[2 * i]), low = hex_digit(v[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		out->b[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
 }
 
 /* --- the fields ---------------------------------------------------------------------------- */
@@ -113,7 +92,7 @@ static enum err field_s(struct parse *p, const char *v, size_t n)
 
 static enum err key_field(struct parse *p, const char *v, size_t n, struct secret16 *out)
 {
-	if (!read_key(v, n, out))
+	if (hex_parse(v, n, out->b, sizeof(out->b)) != ERR_OK)
 		return refuse(p, ERR_INVALID, "is not a key of 32 hexadecimal digits");
 	return secret16_is_unset(out) ? refuse(p, ERR_KEY, "is all 0 or all F") : ERR_OK;
 }
@@ -138,11 +117,11 @@ static enum err field_k(struct parse *p, const char *v, size_t n)
 
 static enum err field_nm(struct parse *p, const char *v, size_t n)
 {
-	bool printable;
+	bool is_printable;
 
-	if (!utf8_is_valid(v, n, &printable))
+	if (!utf8_is_valid(v, n, &is_printable))
 		return refuse(p, ERR_INVALID, "is not UTF-8");
-	if (!printable)
+	if (!is_printable)
 		return refuse(p, ERR_INVALID, "holds control characters");
 	memcpy(p->out->name, v, n);
 	p->out->name[n] = '\0';

@@ -54,6 +54,9 @@ static struct packet packet_of(const json_t *j)
 	k.is_encrypted = vectors_bool(j, "encrypted");
 	k.plain_n = vectors_hex(j, "plaintext", k.plain, sizeof(k.plain));
 	k.wire_n = vectors_hex(j, "wire", k.wire, sizeof(k.wire));
+	ck_assert_uint_eq(k.wire_n, k.plain_n + (k.is_encrypted ? MESHSEC_MIC_BYTES : 0));
+	if (!k.is_encrypted)
+		ck_assert_mem_eq(k.wire, k.plain, k.plain_n);
 	if (k.is_lost)
 		return k;
 	receiver = vectors_object(j, "receiver");
@@ -153,6 +156,24 @@ static void same_pdu(const struct meshsec_pdu *pdu, const struct packet *k)
 
 /* --- writing what the transcript shows ----------------------------------------------------- */
 
+/* Also for a START that our own central would not send. */
+static void start_is(
+	const struct packet *k, uint16_t central_id, uint32_t key_id, enum meshsec_tunnel tunnel)
+{
+	uint8_t want[11];
+	struct wr w = wr_init(want, sizeof(want));
+
+	wr_u8(&w, MESHMSG_TYPE_ENCRYPT_START);
+	wr_u16(&w, central_id);
+	wr_u16(&w, 0);
+	wr_u8(&w, 1);
+	wr_u32(&w, key_id);
+	wr_u8(&w, (uint8_t)tunnel);
+	ck_assert_int_eq(wr_end(&w), ERR_OK);
+	ck_assert_uint_eq(k->wire_n, sizeof(want));
+	ck_assert_mem_eq(k->wire, want, sizeof(want));
+}
+
 /* By rule: a key id that no node takes is refused by our central before it sends anything. */
 static void write_start(struct replay *r, const struct packet *k)
 {
@@ -163,6 +184,7 @@ static void write_start(struct replay *r, const struct packet *k)
 	uint8_t snonce[8];
 	enum err e;
 
+	start_is(k, r->c.sec.own_id, id, tunnel);
 	lookahead_nonce(r, true, MESHMSG_TYPE_ENCRYPT_SNONCE, snonce);
 	if (vectors_bool(r->t, "handshakeCompleted")) {
 		wanted = key_of(r->t, "longTermKey");
