@@ -21,9 +21,6 @@ struct conf {
 	char key_file[CONF_TEXT_MAX];
 
 	char control_socket[CONF_TEXT_MAX];
-	char admin_group[CONF_TEXT_MAX];
-	char enroller_group[CONF_TEXT_MAX];
-	char observer_group[CONF_TEXT_MAX];
 	uint32_t connections_per_uid;
 
 	char coap_listen[CONF_TEXT_MAX]; /* "address:port", several separated by spaces; empty: no
