@@ -28,6 +28,8 @@ void world_open(struct world *w);
 void world_close(struct world *w);
 /* Closes both as a power cut would: without a checkpoint, what is open is lost. */
 void world_stop(struct world *w);
+/* Removes the files of a stopped world. */
+void world_wipe(struct world *w);
 /* Opens both again. */
 ENR_MUST_CHECK enum err world_start(struct world *w);
 /* Time passes, on all clocks. */
