@@ -27,8 +27,7 @@ START_TEST(strings_are_escaped_as_json_demands)
 	audit_start(&a, "e", NULL);
 	audit_text(&a, "t", "a\"b\\c\n\x1f\xc3\xa9/");
 	ck_assert_int_eq(audit_print(&a, out, sizeof(out)), ERR_OK);
-	ck_assert_str_eq(
-		out, "{\"event\":\"e\",\"t\":\"a\\\"b\\\\c\\u000a\\u001f\xc3\xa9/\"}");
+	ck_assert_str_eq(out, "{\"event\":\"e\",\"t\":\"a\\\"b\\\\c\\u000a\\u001f\xc3\xa9/\"}");
 }
 END_TEST
 

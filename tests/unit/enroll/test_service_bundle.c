@@ -82,8 +82,8 @@ START_TEST(refuses_wrong_counts_and_lifetimes)
 	struct reason why = {.field = NULL};
 
 	world_begin(&w);
-	ck_assert_int_eq(service_bundle_issue(
-				 w.service, &w.now, &WORLD_ALICE, NULL, 0, collect, &all, &why),
+	ck_assert_int_eq(
+		service_bundle_issue(w.service, &w.now, &WORLD_ALICE, NULL, 0, collect, &all, &why),
 		ERR_RANGE);
 	ck_assert_str_eq(why.field, "count");
 	ck_assert_int_eq(service_bundle_issue(w.service, &w.now, &WORLD_ALICE, NULL,
@@ -112,8 +112,8 @@ START_TEST(the_quota_counts_open_bundles_of_one_enroller)
 	/* Bob's does not help Alice; revoking her own does. */
 	hex_print(issued.id, 8, id);
 	world_begin(&w);
-	ck_assert_int_eq(service_bundle_revoke(w.service, &w.now, &WORLD_BOB, id, &view, NULL),
-		ERR_OK);
+	ck_assert_int_eq(
+		service_bundle_revoke(w.service, &w.now, &WORLD_BOB, id, &view, NULL), ERR_OK);
 	ck_assert_int_eq(world_end(&w), ERR_OK);
 	ck_assert_int_eq(world_issue(&w, &WORLD_ALICE, 0, &issued), ERR_QUOTA);
 }
@@ -140,8 +140,8 @@ START_TEST(an_issue_beyond_the_quota_gives_none)
 	restart_with_quota(2);
 	world_begin(&w);
 	ck_assert_int_eq(store_request_begin(w.store), ERR_OK);
-	ck_assert_int_eq(service_bundle_issue(
-				 w.service, &w.now, &WORLD_ALICE, NULL, 3, collect, &all, &why),
+	ck_assert_int_eq(
+		service_bundle_issue(w.service, &w.now, &WORLD_ALICE, NULL, 3, collect, &all, &why),
 		ERR_QUOTA);
 	ck_assert_str_ne(why.text, "");
 	ck_assert_int_eq(store_request_undo(w.store), ERR_OK);
@@ -207,8 +207,7 @@ START_TEST(lists_by_state_and_owner_in_pages)
 	ck_assert_str_eq(last.pet_name, "Robot Axiom");
 	/* Over, but not swept: told as expired. */
 	world_pass(&w, 60);
-	filter = (struct service_filter){
-		.uid = SERVICE_ANY_UID, .states = 1u << SERVICE_EXPIRED};
+	filter = (struct service_filter){.uid = SERVICE_ANY_UID, .states = 1u << SERVICE_EXPIRED};
 	ck_assert_uint_eq(count(&filter), 3);
 }
 END_TEST

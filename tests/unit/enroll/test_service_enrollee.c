@@ -21,8 +21,8 @@ static void teardown(void)
 	world_close(&w);
 }
 
-static enum err announce(const struct service_announcement *a, struct service_bundle *out,
-	struct reason *why)
+static enum err announce(
+	const struct service_announcement *a, struct service_bundle *out, struct reason *why)
 {
 	enum err result;
 
@@ -81,8 +81,8 @@ END_TEST
 
 START_TEST(refuses_names_that_could_lie)
 {
-	static const char *const names[] = {
-		"a\nb", "a\x7f", "a\x1b[0m", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xae", /* marks */
+	static const char *const names[] = {"a\nb", "a\x7f", "a\x1b[0m", "\xc2\x85", "\xe2\x80\xa8",
+		"\xe2\x80\xae", /* marks */
 		"\xff", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
 		"\xf8\x88\x80\x80\x80", "a\x80", /* not UTF-8 */
 		"0123456789012345678901234567890123456789012345678901234567890123X"};
