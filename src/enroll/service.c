@@ -34,11 +34,11 @@ static enum err store_time(void *arg)
 	struct service *s = arg;
 	enum err e;
 
-	if (s->time.service_ms / 1000 == s->stored_ms / 1000 && s->stored_ms > 0)
+	if (s->stored && s->stored_s == svctime_s(&s->time))
 		return ERR_OK;
 	e = times_put(s->store, &s->time);
-	if (e == ERR_OK)
-		s->stored_ms = s->time.service_ms;
+	s->stored = e == ERR_OK;
+	s->stored_s = svctime_s(&s->time);
 	return e;
 }
 
@@ -131,7 +131,7 @@ void service_committed(void *arg, enum err committed)
 
 	if (committed != ERR_OK) {
 		s->event_count = 0;
-		s->stored_ms = 0;
+		s->stored = false;
 		service_spk_forget(s);
 	} else {
 		deliver_events(s);

@@ -27,7 +27,8 @@ struct service {
 	int64_t addr_row;
 
 	struct svctime time; /* the newest moment that a decision was made at */
-	uint64_t stored_ms;  /* the newest in the store, when the commit succeeds */
+	uint64_t stored_s;   /* what the store holds of it, when the commit succeeds */
+	bool stored;
 
 	/* Loaded signed prekeys: the newest, and one that a message needed. Only rows that are
 	 * committed are kept over a transaction: a row id that is rolled back comes again. */

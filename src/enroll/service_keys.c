@@ -1,5 +1,4 @@
 /* The service's own keys: identity, signed prekeys with their rotation (OP-0006 §5.14, §7.10). */
-#include "base/log.h"
 #include "enroll/service_internal.h"
 
 enum err service_identity_load(struct service *s, const struct clock_now *now)
@@ -137,7 +136,6 @@ static enum err destroy_spks(struct service *s, const struct clock_now *now)
 	s->checkpoint_due = true;
 	audit_start(&a, "signed_prekey_destroyed", NULL);
 	audit_u64(&a, "count", destroyed);
-	log_info("signed prekeys destroyed count=%zu", destroyed);
 	return audit_write(&a, s->store, now->wall_s);
 }
 
