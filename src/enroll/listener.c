@@ -18,6 +18,7 @@
 struct waiting {
 	uint8_t device[ENR_CHANNEL_DEVICE_BYTES];
 	uint64_t until_ms;
+	bool handed_over;
 	size_t n;
 	uint8_t frame[SERVICE_REPLY_MAX];
 };
@@ -151,11 +152,15 @@ enum err listener_ping(struct listener *l, const struct clock_now *now, const ch
 	return err;
 }
 
-void listener_forget(struct listener *l, const struct public32 *device_id)
+/* The device has answered the ping that it was given. */
+static void forget_ping(struct listener *l, struct span bytes)
 {
-	struct waiting *w = ping_of(l, device_id->b);
+	struct enr_channel_frame frame;
+	struct waiting *w = NULL;
 
-	if (w)
+	if (enr_channel_decode(bytes, &frame) == ERR_OK)
+		w = ping_of(l, frame.device);
+	if (w && w->handed_over)
 		w->n = 0;
 }
 
@@ -213,8 +218,7 @@ struct poll {
 	uint64_t now_ms;
 };
 
-/* After the commit: if what it said was the pong, listener_forget has been called by now. The frame
- * is the same each time, so whoever provokes it twice learns and changes nothing. */
+/* The frame is the same each time, so whoever provokes it twice learns and changes nothing. */
 static void poll_committed(void *arg, enum err committed)
 {
 	struct poll *p = arg;
@@ -224,10 +228,12 @@ static void poll_committed(void *arg, enum err committed)
 		w->n = 0;
 		w = NULL;
 	}
-	if (w)
+	if (w) {
+		w->handed_over = true;
 		p->l->counters.pings++;
-	else
+	} else {
 		p->l->counters.silent++;
+	}
 	p->way.fn(p->way.arg, w ? w->frame : NULL, w ? w->n : 0);
 	free(p);
 }
@@ -304,8 +310,10 @@ void listener_on_request(struct listener *l, const struct clock_now *now, enum l
 		fail(l, way, err);
 		return;
 	}
-	if (kind == LISTENER_CHANNEL && reply.outcome == SERVICE_SILENCE && permit.known &&
-		!permit.limited && answer_poll(l, bytes, now->boot_ms, way))
+	if (reply.pong)
+		forget_ping(l, bytes);
+	else if (kind == LISTENER_CHANNEL && reply.outcome == SERVICE_SILENCE && permit.known &&
+		 !permit.limited && answer_poll(l, bytes, now->boot_ms, way))
 		return;
 	if (permit.limited)
 		l->counters.limited++;

@@ -79,10 +79,6 @@ void listener_on_coap(void *arg, struct coap_request *r, enum coap_resource whic
 ENR_MUST_CHECK enum err listener_ping(struct listener *l, const struct clock_now *now,
 	const char *device_id, const uint8_t body[8], struct reason *why);
 
-/* The device has answered (SERVICE_DEVICE_PONG) or is revoked: its waiting ping is thrown away.
- * Called on the service's event, that is before the answers of its transaction leave. */
-void listener_forget(struct listener *l, const struct public32 *device_id);
-
 const struct listener_counters *listener_counters(const struct listener *l);
 
 #endif

@@ -226,6 +226,7 @@ enum service_outcome {
 struct service_reply {
 	enum service_outcome outcome;
 	bool repeat; /* a stored answer, sent again */
+	bool pong;   /* the device answered a ping of ours */
 	size_t bytes_count;
 	uint8_t bytes[SERVICE_REPLY_MAX];
 };

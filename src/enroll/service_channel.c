@@ -52,6 +52,7 @@ static enum err handle_plain(struct exchange *x, struct span plain, struct servi
 		e = seal_pong(x, p.body, out);
 		return e == ERR_OK ? push(x, SERVICE_DEVICE_PING, p.body) : e;
 	case ENR_CHANNEL_PONG:
+		out->pong = true;
 		return push(x, SERVICE_DEVICE_PONG, p.body);
 	case ENR_CHANNEL_APPLICATION:
 		break;

@@ -77,8 +77,6 @@ static void on_event(void *arg, const struct service_event *e)
 {
 	struct world *w = arg;
 
-	if (e->kind == SERVICE_DEVICE_PONG)
-		listener_forget(w->listener, &e->device_id);
 	w->events[e->kind]++;
 	w->last[e->kind] = *e;
 }
