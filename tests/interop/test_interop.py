@@ -144,20 +144,22 @@ def enroll_device(device, client, rng):
 
 
 def use_channel(device, client, rng):
-    """Pings in epoch 0, sometimes in 1 and 2; a changed frame is not answered, a repeated one identically."""
+    """Pings in epoch 0, sometimes in 1 and 2; a changed frame is not answered, a repeated one identically. At most
+    five frames: the burst that enrolld allows an id."""
     channel = p1.Channel(device.session, False)
     for epoch in range(1 + device.number % 3):
         if epoch:
             channel.raise_epoch()
         body = os.urandom(8)
         frame = channel.seal(bytes([p1.PING]) + body)
-        if device.number % 10 == 0:
+        if epoch == 0 and device.number % 10 == 0:
             bad = flip(frame, rng.randrange(len(frame)), rng.randrange(8))
             expect(client.post("channel", bad, SILENCE_S) is None, "a changed frame was answered")
         reply = client.post("channel", frame)
         expect(reply is not None, "no pong in epoch", epoch)
         expect(channel.open(reply) == bytes([p1.PONG]) + body, "pong")
-        expect(client.post("channel", frame) == reply, "the repeat's pong differs")
+        if epoch == 0:
+            expect(client.post("channel", frame) == reply, "the repeat's pong differs")
     device.epoch, device.session.t_now = channel.epoch, channel.t
 
 
@@ -338,7 +340,7 @@ def drive(agent):
     refuse_changed_bundle(agent, bundle)
     line = bundle.text() + "\n"
     agent.answers = "bad"
-    agent.run("enroll", "--bundle", "-", "--timeout", "1", input=line, code=75)
+    agent.run("enroll", "--bundle", "-", "--timeout", "2", input=line, code=75)
     expect(agent.stored()["stage"] == "trying", "stage", agent.stored()["stage"])
     expect("eik" in agent.stored(), "eik was deleted for a changed answer")
     agent.answers = "good"
@@ -348,7 +350,7 @@ def drive(agent):
     agent.run("ping", "--timeout", "20")
     if agent.number % 10 == 0:
         agent.pongs = "bad"
-        agent.run("ping", "--timeout", "1", code=75)
+        agent.run("ping", "--timeout", "2", code=75)
 
 
 def run_agent(agent):
@@ -363,7 +365,7 @@ def test_enrollee_against_the_service_here():
         gateway = Gateway()
         try:
             agents = [Agent(gateway, lab.dir, i) for i in range(COUNT)]
-            with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            with concurrent.futures.ThreadPoolExecutor(32) as pool:
                 for done in [pool.submit(run_agent, a) for a in agents]:
                     done.result()
         finally:
