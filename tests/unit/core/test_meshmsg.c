@@ -168,6 +168,7 @@ START_TEST(writes_no_message_that_would_be_refused)
 	ck_assert_int_eq(meshmsg_encode_module(&w, MESHMSG_TYPE_GENERAL, route, MESHMSG_MODULE_NODE,
 				 0, (struct span){payload, 192}),
 		ERR_OK);
+	w = wr_init(out, sizeof(out));
 	ck_assert_int_eq(meshmsg_encode_module(&w, MESHMSG_TYPE_GENERAL, route, MESHMSG_MODULE_NODE,
 				 0, (struct span){payload, 193}),
 		ERR_FULL);

@@ -156,6 +156,15 @@ START_TEST(refuses_to_write_what_does_not_fit)
 }
 END_TEST
 
+START_TEST(other_kinds_are_no_requests)
+{
+	static const uint8_t ping[] = {51, 0, 125, 1, 0, 0, 0, 3};
+	struct meshmsg_set_enrollment m;
+
+	ck_assert_int_eq(decode(ping, sizeof(ping), &m), ERR_UNKNOWN);
+}
+END_TEST
+
 START_TEST(takes_the_first_eleven_serials_of_more)
 {
 	uint8_t raw[8 + 12 * 4] = {51, 0, 125, 0, 0, 5, 0, 4};
@@ -229,6 +238,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, longer_requests_are_clamped);
 	tcase_add_test(tc, timeout_and_flag_share_a_byte);
 	tcase_add_test(tc, refuses_to_write_what_does_not_fit);
+	tcase_add_test(tc, other_kinds_are_no_requests);
 	tcase_add_test(tc, takes_the_first_eleven_serials_of_more);
 	tcase_add_test(tc, writes_one_to_eleven_serials_and_up_to_three_proposals);
 	tcase_add_test(tc, proposals_leave_empty_slots_out);

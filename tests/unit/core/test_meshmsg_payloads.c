@@ -355,6 +355,8 @@ START_TEST(module_list_is_read_entry_by_entry)
 	ck_assert_uint_eq(e.module, 0xABCD02F0);
 	ck_assert(!e.is_active);
 	ck_assert_int_eq(meshmsg_module_list_entry(&m, 2, &e), ERR_RANGE);
+	m = open_row(MESHMSG_PING);
+	ck_assert_int_eq(meshmsg_module_list_entry(&m, 0, &e), ERR_UNKNOWN);
 }
 END_TEST
 

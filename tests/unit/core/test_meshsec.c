@@ -567,6 +567,43 @@ START_TEST(central_refuses_done_that_is_none)
 }
 END_TEST
 
+START_TEST(peripheral_refuses_a_sealed_message_instead_of_snonce)
+{
+	static const uint8_t ping[] = {51, 0, 125, 1, 0, 0, 0, 3};
+	const struct secret16 ltk = key16(NODE_KEY);
+	struct pair x;
+	struct meshsec_pdu pdu;
+	struct meshsec_event ev;
+
+	init(&x);
+	ck_assert_int_eq(meshsec_start(&x.c, MESHSEC_KEY_NODE, MESHSEC_TUNNEL_PEER, &ltk,
+				 snonce_of_tests, &pdu),
+		ERR_OK);
+	feed(&x.p, &pdu, &ev);
+	ck_assert_int_eq(meshsec_accept(&x.p, &ltk, anonce_of_tests, &pdu), ERR_OK);
+	feed(&x.c, &pdu, &ev);
+	x.c.tx.n1 -= 2; /* as if its SNONCE had never been */
+	ev = deliver(&x.c, &x.p, ping, sizeof(ping));
+	ck_assert_int_eq(ev.type, MESHSEC_EVENT_CLOSE);
+	ck_assert_int_eq(ev.reason, MESHSEC_REASON_INVALID_HANDSHAKE_PACKET);
+}
+END_TEST
+
+START_TEST(packets_out_of_turn_are_ignored)
+{
+	struct meshsec p;
+
+	meshsec_init(&p, aes128_default(), MESHSEC_PERIPHERAL, 1);
+	ck_assert_int_eq(feed_hex(&p, "19007D0000010100000000").type, MESHSEC_EVENT_START);
+	ck_assert_int_eq(feed_hex(&p, "19007D0000010100000000").type, MESHSEC_EVENT_NONE);
+	ck_assert_int_eq(p.state, MESHSEC_ASKED);
+	meshsec_init(&p, aes128_default(), MESHSEC_PERIPHERAL, 1);
+	ck_assert_int_eq(feed_hex(&p, "00").type, MESHSEC_EVENT_CLOSE);
+	ck_assert_int_eq(feed_hex(&p, "19007D0000010100000000").type, MESHSEC_EVENT_NONE);
+	ck_assert_int_eq(p.state, MESHSEC_CLOSED);
+}
+END_TEST
+
 START_TEST(calls_out_of_turn_are_refused)
 {
 	const struct secret16 ltk = key16(NODE_KEY);
@@ -835,6 +872,22 @@ START_TEST(drops_fragments_of_impossible_length)
 }
 END_TEST
 
+START_TEST(a_first_fragment_ends_a_half_message)
+{
+	struct pair x;
+	struct meshsec_event ev;
+
+	open_pair(&x);
+	(void)fragment(&x, 16, 0, 16);
+	(void)fragment(&x, 16, 1, 16);
+	(void)fragment(&x, 16, 0, 16);
+	ck_assert_uint_eq(x.p.dropped_count, 1);
+	ev = fragment(&x, 17, 1, 5);
+	ck_assert_int_eq(ev.type, MESHSEC_EVENT_MESSAGE);
+	ck_assert_uint_eq(ev.message.n, 17);
+}
+END_TEST
+
 START_TEST(a_whole_message_ends_a_half_one)
 {
 	const uint8_t whole[] = {51, 0, 125, 1, 0, 0, 0, 3};
@@ -959,6 +1012,8 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, peripheral_closes_with_the_reasons_of_the_reference);
 	tcase_add_test(tc, refuses_every_truncated_or_longer_handshake_packet);
 	tcase_add_test(tc, central_refuses_done_that_is_none);
+	tcase_add_test(tc, peripheral_refuses_a_sealed_message_instead_of_snonce);
+	tcase_add_test(tc, packets_out_of_turn_are_ignored);
 	tcase_add_test(tc, calls_out_of_turn_are_refused);
 	tcase_add_test(tc, every_corrupted_byte_of_a_conversation_is_noticed_or_harmless);
 	tcase_add_test(tc, every_truncated_packet_after_the_handshake_is_corrupt);
@@ -967,6 +1022,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, dead_data_needs_its_whole_magic_and_length);
 	tcase_add_test(tc, drops_split_messages_with_a_gap_or_a_repetition);
 	tcase_add_test(tc, drops_fragments_of_impossible_length);
+	tcase_add_test(tc, a_first_fragment_ends_a_half_message);
 	tcase_add_test(tc, a_whole_message_ends_a_half_one);
 	tcase_add_test(tc, a_failing_cipher_closes_the_session);
 	tcase_add_test(tc, clear_and_close_leave_no_keys);

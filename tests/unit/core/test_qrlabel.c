@@ -113,6 +113,18 @@ START_TEST(reads_names_in_utf8)
 }
 END_TEST
 
+START_TEST(prints_names_escaped)
+{
+	struct qr_label l;
+	char out[QR_LABEL_PRINT_MAX];
+	size_t n;
+
+	ck_assert_int_eq(parse(EXAMPLE "&nm=a-Z_3.~%26%3D+%C3%BC", &l), ERR_OK);
+	ck_assert_int_eq(qr_label_print(&l, out, sizeof(out), &n), ERR_OK);
+	ck_assert_str_eq(out, EXAMPLE "&nm=a-Z_3.~%26%3D%20%C3%BC");
+}
+END_TEST
+
 START_TEST(keeps_keys_of_other_kinds_apart)
 {
 	struct qr_label l;
@@ -264,6 +276,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, longest_label_comes_back);
 	tcase_add_test(tc, takes_labels_as_they_are_found_in_the_field);
 	tcase_add_test(tc, reads_names_in_utf8);
+	tcase_add_test(tc, prints_names_escaped);
 	tcase_add_test(tc, keeps_keys_of_other_kinds_apart);
 	tcase_add_test(tc, refuses_bad_labels_and_says_which_field);
 	tcase_add_test(tc, refuses_every_truncated_prefix);
