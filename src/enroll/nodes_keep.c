@@ -69,7 +69,8 @@ enum err nodes_keep(struct store *s, uint16_t network_id, const struct job *job,
 
 	if (e != ERR_OK || job->state == was)
 		return e;
-	if (id_is_free(job) && (e = store_ids_free(s, network_id, job->node_id)) != ERR_OK)
+	if (id_is_free(job) &&
+		(e = store_ids_free(s, network_id, job->node_id, job->serial)) != ERR_OK)
 		return e;
 	return audit_job(s, network_id, job, who, at->wall_s);
 }

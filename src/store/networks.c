@@ -123,7 +123,7 @@ static enum err count_bound(struct store *s, uint16_t id, uint64_t *out)
 {
 	static const char COUNT[] =
 		"SELECT count(*) FROM nodes WHERE network_id = ? AND state NOT IN "
-		"('removed', 'failed', 'expired', 'cancelled')";
+		"('removed', 'unconfirmed', 'failed', 'expired', 'cancelled')";
 	struct stmt q = stmt_start(s, COUNT);
 
 	stmt_bind_u64(&q, id);
@@ -301,12 +301,14 @@ enum err store_ids_adopt(
 	return ids_put(s, network_id, node_id, serial, given_at);
 }
 
-enum err store_ids_free(struct store *s, uint16_t network_id, uint16_t node_id)
+enum err store_ids_free(struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial)
 {
-	static const char FREE[] = "DELETE FROM node_ids WHERE network_id = ? AND node_id = ?";
+	static const char FREE[] =
+		"DELETE FROM node_ids WHERE network_id = ? AND node_id = ? AND serial = ?";
 	struct stmt q = stmt_start(s, FREE);
 
 	stmt_bind_u64(&q, network_id);
 	stmt_bind_u64(&q, node_id);
+	stmt_bind_u64(&q, serial);
 	return stmt_run(&q, NULL);
 }

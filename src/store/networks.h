@@ -51,8 +51,8 @@ ENR_MUST_CHECK enum err store_networks_keys(struct store *s, uint16_t id, struct
 ENR_MUST_CHECK enum err store_networks_list(struct store *s, uint16_t after,
 	bool (*each)(void *ctx, const struct network_row *row), void *ctx);
 
-/* ERR_NOT_FOUND; ERR_STATE while nodes are in it: any but removed, failed, expired
- * and cancelled ones, which go with it. */
+/* ERR_NOT_FOUND; ERR_STATE while nodes are in it: any but removed,
+ * unconfirmed, failed, expired and cancelled ones, which go with it. */
 ENR_MUST_CHECK enum err store_networks_delete(struct store *s, uint16_t id);
 
 /*
@@ -67,7 +67,9 @@ ENR_MUST_CHECK enum err store_ids_reserve(struct store *s, uint16_t network_id, 
 ENR_MUST_CHECK enum err store_ids_adopt(
 	struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial, uint64_t given_at);
 
-/* Only when the node confirmed its removal or no request ever left for it. */
-ENR_MUST_CHECK enum err store_ids_free(struct store *s, uint16_t network_id, uint16_t node_id);
+/* Only when the node confirmed its removal or no request ever left for it. An id that is no longer
+ * the serial's stays with its new owner. */
+ENR_MUST_CHECK enum err store_ids_free(
+	struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial);
 
 #endif
