@@ -80,7 +80,8 @@ static int take_key_line(struct args *a, const char *path, char *line)
 			continue;
 		if (json_object_get(a->parameters, names[i])) {
 			json_decref(key);
-			return fail(EX_DATAERR, "%s: %s is there twice", path, names[i]);
+			return fail(EX_DATAERR, "%s: %s is there twice", secret_file_name(path),
+				names[i]);
 		}
 		return json_object_set_new(a->parameters, names[i], key) == 0
 			       ? EX_OK
@@ -90,7 +91,7 @@ static int take_key_line(struct args *a, const char *path, char *line)
 	return fail(EX_DATAERR,
 		"%s: a line is not network_key, user_base_key or organization_key and 32 hex "
 		"digits",
-		path);
+		secret_file_name(path));
 }
 
 int run_network_add(struct args *a)
@@ -172,7 +173,8 @@ static int send_labels(struct adding *d, const char *path)
 		json_t *p = json_copy(d->a->parameters), *label = json_string(line);
 
 		if (!label)
-			status = fail(EX_DATAERR, "%s: label %u is not text", path, d->sent + 1);
+			status = fail(EX_DATAERR, "%s: label %u is not text",
+				secret_file_name(path), d->sent + 1);
 		if (label && json_object_set_new(p, "label", label) != 0)
 			status = fail(EX_OSERR, "out of memory");
 		if (status == EX_OK)
@@ -182,7 +184,7 @@ static int send_labels(struct adding *d, const char *path)
 	}
 	secret_file_free(text);
 	if (status == EX_OK && d->sent == 0)
-		return fail(EX_DATAERR, "%s: no label in it", path);
+		return fail(EX_DATAERR, "%s: no label in it", secret_file_name(path));
 	return status;
 }
 
@@ -198,7 +200,8 @@ static int send_serial(struct adding *d, const char *path)
 		key = line && !secret_file_line(&at) ? secret_file_key(line) : NULL;
 	secret_file_free(text);
 	if (status == EX_OK && path && !key)
-		return fail(EX_DATAERR, "%s: not one line of 32 hex digits", path);
+		return fail(
+			EX_DATAERR, "%s: not one line of 32 hex digits", secret_file_name(path));
 	if (key && json_object_set_new(d->a->parameters, "node_key", key) != 0)
 		return fail(EX_OSERR, "out of memory");
 	return status == EX_OK ? send_one(d, run_take_parameters(d->a)) : status;

@@ -29,6 +29,11 @@ static ssize_t read_all(int fd, char *p, size_t cap)
 	return (ssize_t)used;
 }
 
+const char *secret_file_name(const char *path)
+{
+	return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
 int secret_file_read(const char *path, char **text)
 {
 	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
@@ -36,7 +41,7 @@ int secret_file_read(const char *path, char **text)
 
 	*text = NULL;
 	if (fd < 0)
-		return fail(EX_NOINPUT, "%s: %s", path, strerror(errno));
+		return fail(EX_NOINPUT, "%s: %s", secret_file_name(path), strerror(errno));
 	*text = calloc(1, SECRET_FILE_MAX + 2);
 	n = *text ? read_all(fd, *text, SECRET_FILE_MAX + 1) : -1;
 	if (fd != STDIN_FILENO)
@@ -46,8 +51,8 @@ int secret_file_read(const char *path, char **text)
 	secret_file_free(*text);
 	*text = NULL;
 	if (n < 0)
-		return fail(EX_NOINPUT, "%s: cannot read it", path);
-	return fail(EX_DATAERR, "%s: not a text file of at most 1 MiB", path);
+		return fail(EX_NOINPUT, "%s: cannot read it", secret_file_name(path));
+	return fail(EX_DATAERR, "%s: not a text file of at most 1 MiB", secret_file_name(path));
 }
 
 void secret_file_free(char *text)

@@ -10,6 +10,8 @@
 /* The file's bytes, "-" for standard input, NUL-terminated. EX_OK; EX_NOINPUT, EX_DATAERR (too
  * large, NUL bytes), told. End with secret_file_free. */
 int secret_file_read(const char *path, char **text);
+/* How messages call it. */
+const char *secret_file_name(const char *path);
 void secret_file_free(char *text);
 
 /* The next line of *at without blanks around it; empty lines and those that begin with '#' are

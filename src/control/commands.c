@@ -328,6 +328,32 @@ static enum err run_row(const struct row *row, struct command_call *c, const jso
 	return e == ERR_OK && c->no_memory ? ERR_NOMEM : e;
 }
 
+static bool has_param(const struct row *row, const char *name)
+{
+	for (const struct param *p = row->params; p->name; p++) {
+		if (strcmp(p->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The rules name what they refuse in their own words; the caller is told its parameter. */
+static void name_parameter(const struct row *row, struct reason *why)
+{
+	static const char *const words[][2] = {{"bundle", "bundle_id"}, {"bundle", "id"},
+		{"enrollee", "id"}, {"device", "id"}, {"pet_name", "name"},
+		{"lifetime", "lifetime_s"}};
+
+	if (!why->field || has_param(row, why->field))
+		return;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		if (strcmp(words[i][0], why->field) == 0 && has_param(row, words[i][1])) {
+			why->field = words[i][1];
+			return;
+		}
+	}
+}
+
 static void log_failure(const struct row *row, const struct command_call *c, enum err e)
 {
 	const char *method = strrchr(row->method, '.') + 1;
@@ -363,6 +389,7 @@ static enum err answer(const struct row *row, struct command_call *c,
 	out->then = then_of(row, e);
 	if (e == ERR_OK && row->kind == MORE)
 		fill_filter(c, &out->filter);
+	name_parameter(row, &c->why);
 	if (e != ERR_OK)
 		return encode_error(&out->reply, e, &c->why);
 	return varlink_encode_reply(&out->reply, c->out, row->kind == MORE);

@@ -109,7 +109,7 @@ static void put_counts(struct command_call *c, const struct service_counts *n)
 		put_uint(c, o, service_state_text((enum service_state)s), n->bundles[s]);
 	o = put_object(c, c->out, "enrollees");
 	put_uint(c, o, "pending", n->bundles[SERVICE_PENDING]);
-	put_uint(c, o, "enrolled", n->devices - n->devices_revoked);
+	put_uint(c, o, "enrolled", n->devices);
 	put_uint(c, o, "revoked", n->devices_revoked);
 	put_uint(c, c->out, "audit_seq", n->audit_seq);
 	put_uint(c, c->out, "service_time_s", n->service_s);

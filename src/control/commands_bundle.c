@@ -30,6 +30,7 @@ static void put_bundle(struct command_call *c, json_t *o, const struct service_b
 		put_hex(c, o, "enrollee_id", b->enrollee_id.b, sizeof(b->enrollee_id.b));
 	else
 		put_text(c, o, "enrollee_id", NULL);
+	put_text(c, o, "text", NULL);
 }
 
 /* --- issue ------------------------------------------------------------------------------- */
