@@ -152,6 +152,8 @@ static void on_news(struct bz *bz, const struct bz_news *news)
 {
 	if (news->kind == BZ_ADAPTER)
 		choose_adapter(bz);
+	else if (news->kind == BZ_RX || news->kind == BZ_TX)
+		bz_conns_chars(bz);
 	if (news->kind != BZ_DEVICE)
 		return;
 	bz_conns_news(bz, news);

@@ -41,6 +41,16 @@ enum err bz_call(struct bz *bz, const char *path, const char *interface, const c
 	return send_call(bz, msg, ok, timeout_ms, fn, arg, call);
 }
 
+enum err bz_call_get(struct bz *bz, const char *path, const char *interface, const char *name,
+	int timeout_ms, dbus_reply_fn *fn, void *arg, struct dbus_call **call)
+{
+	DBusMessage *msg = new_call(bz, path, "org.freedesktop.DBus.Properties", "Get");
+	bool ok = msg && dbus_message_append_args(msg, DBUS_TYPE_STRING, &interface,
+				 DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID);
+
+	return send_call(bz, msg, ok, timeout_ms, fn, arg, call);
+}
+
 enum err bz_call_options(struct bz *bz, const char *path, const char *interface, const char *method,
 	int timeout_ms, dbus_reply_fn *fn, void *arg, struct dbus_call **call)
 {

@@ -15,6 +15,7 @@
 
 #define CONNECT_MS 45000 /* bluetoothd itself gives up after 40 s */
 #define RESOLVE_MS 8000
+#define LATE_MS 1500
 #define ACQUIRE_MS 5000
 #define CURE_MS 10000
 #define CALL_MS 50000
@@ -248,12 +249,8 @@ static void acquire(struct bz_conn *c, enum bz_conn_state state, enum bz_kind ki
 	struct bz_object *o = bz_objects_char(&c->bz->objects, c->path, kind);
 
 	enter(c, state, ACQUIRE_MS);
-	if (!o) {
-		cure(c, "no MeshAccess service");
-		return;
-	}
-	if (bz_call_options(c->bz, o->path, "org.bluez.GattCharacteristic1", method, CALL_MS, fn, c,
-		    &c->call) != ERR_OK)
+	if (!o || bz_call_options(c->bz, o->path, "org.bluez.GattCharacteristic1", method, CALL_MS,
+			  fn, c, &c->call) != ERR_OK)
 		failed(c, LINK_DOWN_SETUP);
 }
 
@@ -283,17 +280,30 @@ static void subscribe(struct bz_conn *c)
 /* --- connecting --------------------------------------------------------------------------------
  */
 
+/* ServicesResolved may overtake the InterfacesAdded of the characteristics (seen with 5.66, several
+ * devices at once): a resolved device without them gets a moment more. */
 static void resolve(struct bz_conn *c)
 {
 	const struct bz_object *device = device_of(c);
 
-	if (device && device->is_resolved)
+	if (!device || !device->is_resolved)
+		return;
+	if (bz_objects_char(&c->bz->objects, c->path, BZ_RX) &&
+		bz_objects_char(&c->bz->objects, c->path, BZ_TX)) {
 		subscribe(c);
+	} else if (!c->is_late) {
+		c->is_late = true;
+		enter(c, BZ_CONN_RESOLVE, LATE_MS);
+	}
 }
 
+/* bluetoothd does not signal Connected=true each time (seen with 5.66, several Connects in flight):
+ * its answer is proof enough, and without it the next connection would be made on this link while
+ * it is dying. */
 static void on_connected(void *arg, DBusMessage *reply)
 {
 	struct bz_conn *c = arg;
+	struct bz_object *device = device_of(c);
 
 	c->call = NULL;
 	if (dbus_reply_check(reply, "") != ERR_OK) {
@@ -301,6 +311,9 @@ static void on_connected(void *arg, DBusMessage *reply)
 		failed(c, LINK_DOWN_CONNECT);
 		return;
 	}
+	if (device)
+		device->is_connected = true;
+	c->is_late = false;
 	enter(c, BZ_CONN_RESOLVE, RESOLVE_MS);
 	resolve(c);
 }
@@ -309,6 +322,7 @@ static void connect_now(struct bz_conn *c)
 {
 	uint64_t now_ms = timers_now(c->bz->timers);
 
+	cancel_call(c);
 	if (c->try_count == 0)
 		c->give_up_ms = now_ms + CONNECT_MS;
 	enter(c, BZ_CONN_CONNECT, c->give_up_ms - now_ms);
@@ -351,6 +365,38 @@ static void hold(struct bz_conn *c, uint64_t now_ms)
 	enter(c, BZ_CONN_WAIT, ms < POLL_MS ? ms : POLL_MS);
 }
 
+static void poll_all(struct bz *bz);
+
+static void on_is_connected(void *arg, DBusMessage *reply)
+{
+	struct bz_conn *c = arg;
+	struct bz_object *device = device_of(c);
+	DBusMessageIter it, value;
+	bool yes;
+
+	c->call = NULL;
+	if (!device || dbus_reply_check(reply, "v") != ERR_OK)
+		return;
+	dbus_message_iter_init(reply, &it);
+	dbus_message_iter_recurse(&it, &value);
+	if (dbus_value_bool(&value, &yes) != ERR_OK || yes)
+		return;
+	device->is_connected = false;
+	device->is_resolved = false;
+	poll_all(c->bz);
+}
+
+/* Signals do get lost: after a Disconnect that seems to have had no effect, ask. */
+static void hang_up_again(struct bz_conn *c, uint64_t now_ms)
+{
+	if (c->hung_up_ms != 0 && !c->call &&
+		bz_call_get(c->bz, c->path, "org.bluez.Device1", "Connected", CALL_MS,
+			on_is_connected, c, &c->call) != ERR_OK)
+		log_debug("bluez: Connected not asked for");
+	c->hung_up_ms = now_ms;
+	bz_hang_up(c->bz, c->path);
+}
+
 /* A link that is there already is none of ours: the last one that is still dying, or one that
  * somebody has left. The node has to see a new one. */
 static void poll_wait(struct bz_conn *c)
@@ -365,8 +411,7 @@ static void poll_wait(struct bz_conn *c)
 		hold(c, now_ms);
 		break;
 	case STEP_HANG_UP:
-		c->hung_up_ms = now_ms;
-		bz_hang_up(c->bz, c->path);
+		hang_up_again(c, now_ms);
 		hold(c, now_ms);
 		break;
 	case STEP_CONNECT:
@@ -400,6 +445,11 @@ static void on_timer(void *arg)
 		end(c, LINK_DOWN_CONNECT);
 		break;
 	case BZ_CONN_RESOLVE:
+		if (c->is_late)
+			cure(c, "no MeshAccess service");
+		else
+			failed(c, LINK_DOWN_SETUP);
+		break;
 	case BZ_CONN_WRITE:
 	case BZ_CONN_CURE:
 		failed(c, LINK_DOWN_SETUP);
@@ -439,6 +489,14 @@ static void conn_news(struct bz_conn *c, const struct bz_news *news)
 		link_gone(c);
 	else if (c->state == BZ_CONN_RESOLVE)
 		resolve(c);
+}
+
+void bz_conns_chars(struct bz *bz)
+{
+	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++) {
+		if (bz->conns[i].state == BZ_CONN_RESOLVE)
+			resolve(&bz->conns[i]);
+	}
 }
 
 void bz_conns_news(struct bz *bz, const struct bz_news *news)

@@ -185,8 +185,10 @@ static unsigned read_device(struct bz_object *o, const char *name, DBusMessageIt
 		if (dbus_value_i16(value, &rssi) == ERR_OK && rssi >= -128 && rssi <= 127)
 			o->rssi_dbm = (int8_t)rssi;
 	} else if (strcmp(name, "Connected") == 0) {
-		if (dbus_value_bool(value, &o->is_connected) == ERR_OK)
+		if (dbus_value_bool(value, &o->is_connected) == ERR_OK) {
+			o->is_resolved = o->is_resolved && o->is_connected;
 			return BZ_NEWS_CONNECTED;
+		}
 	} else if (strcmp(name, "ServicesResolved") == 0) {
 		if (dbus_value_bool(value, &o->is_resolved) == ERR_OK)
 			return BZ_NEWS_RESOLVED;

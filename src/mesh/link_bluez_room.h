@@ -55,6 +55,7 @@ struct bz_conn {
 	uint64_t not_before_ms; /* of the next Connect */
 	unsigned try_count;
 	bool is_cured;
+	bool is_late;         /* resolved, but its characteristics are not there yet */
 	bool is_refused_once; /* NotPermitted may be the shadow of the last link */
 	uint64_t hung_up_ms;  /* when Disconnect was last called in WAIT; 0: not yet */
 	enum link_down why;   /* in ENDED */
@@ -95,6 +96,8 @@ ENR_MUST_CHECK enum err bz_conn_write(struct bz *bz, uint16_t id, struct span pd
 void bz_conn_close(struct bz *bz, uint16_t id);
 /* News about the device at path. */
 void bz_conns_news(struct bz *bz, const struct bz_news *news);
+/* A characteristic of MeshAccess has appeared. */
+void bz_conns_chars(struct bz *bz);
 /* Tells down (LINK_DOWN_ADAPTER) for all, at once: from the event loop only. */
 void bz_conns_fail(struct bz *bz);
 /* Ends all without events; asks bluetoothd to hang up. */
@@ -122,6 +125,9 @@ void bz_conn_lost(struct bz_conn *c);
 ENR_MUST_CHECK enum err bz_call(struct bz *bz, const char *path, const char *interface,
 	const char *method, int type, const void *value, int timeout_ms, dbus_reply_fn *fn,
 	void *arg, struct dbus_call **call);
+/* Properties.Get; the answer is one variant. */
+ENR_MUST_CHECK enum err bz_call_get(struct bz *bz, const char *path, const char *interface,
+	const char *name, int timeout_ms, dbus_reply_fn *fn, void *arg, struct dbus_call **call);
 /* The same with one empty a{sv}: AcquireNotify and AcquireWrite. */
 ENR_MUST_CHECK enum err bz_call_options(struct bz *bz, const char *path, const char *interface,
 	const char *method, int timeout_ms, dbus_reply_fn *fn, void *arg, struct dbus_call **call);
