@@ -4,6 +4,9 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "enr/meshadv.h"
+#include "enr/serial.h"
+#include "enroll/batch.h"
 #include "support/rig.h"
 #include "unit/suite.h"
 
@@ -92,6 +95,63 @@ START_TEST(enrolls_over_the_mesh)
 		ck_assert_uint_ge(rig_show(&r, FIRST + i).node_id, 1000);
 	}
 	ck_assert_uint_ge(r.events, 4 * fleet);
+	rig_close(&r);
+}
+END_TEST
+
+/* As fleet-baseline: everybody hears everybody, ten helpers at the start would be its K. */
+START_TEST(enrolls_a_floor_of_twenty)
+{
+	struct secret16 key = rig_key(0x10);
+	struct sim_enrollment preset = member(1);
+	struct rig r;
+
+	log_set_level(LOG_LEVEL_ERR);
+	fleet = 20;
+	rig_open(&r, 12);
+	(void)rig_node(&r, GATEWAY, NEAR, &preset);
+	for (unsigned i = 0; i < fleet; i++)
+		(void)rig_node(&r, FIRST + i, FAR, NULL);
+	rig_network(&r, NETWORK, &key);
+	add_fleet(&r);
+	ck_assert(rig_run(&r, 1200000, all_joined));
+	printf("%u nodes over the mesh in %u virtual seconds\n", fleet,
+		(unsigned)(air_now_ms(r.air) / 1000));
+	for (unsigned i = 0; i < fleet; i++)
+		check_node(&r, FIRST + i);
+	rig_close(&r);
+}
+END_TEST
+
+START_TEST(enrolls_an_asset)
+{
+	struct secret16 key = rig_key(0x77);
+	struct sim_enrollment e;
+	struct sim_spec spec;
+	struct sim_node *tag;
+	struct rig r;
+	struct node_request req = {
+		.serial = "FMBCB", .node_key = &key, .asset = true, .network_id = NETWORK};
+	struct node_view v;
+
+	with_gateway(&r, 13, NEAR);
+	sim_spec_init(&spec);
+	spec.serial_index = SERIAL_TESTING_FIRST + 30;
+	spec.node_key = key;
+	spec.device_type = MESHADV_DEVICE_ASSET;
+	spec.gateway_rssi_dbm = NEAR;
+	ck_assert_int_eq(air_add_node(r.air, &spec, NULL, &tag), ERR_OK);
+	ck_assert_int_eq(batch_enter(r.batch), ERR_OK);
+	ck_assert_int_eq(
+		batch_leave(r.batch, nodes_add(r.nodes, &r.w.now, &WORLD_ADMIN, &req, &v, NULL)),
+		ERR_OK);
+	ck_assert_int_eq(batch_flush(r.batch), ERR_OK);
+	for (int i = 0; i < 120 && rig_show(&r, v.serial).state != JOB_JOINED; i++)
+		(void)rig_run(&r, 1000, NULL);
+	ck_assert_int_eq(rig_show(&r, v.serial).state, JOB_JOINED);
+	sim_node_state(tag, &e);
+	ck_assert(e.enrolled);
+	ck_assert_uint_eq(e.node_id, 33000);
 	rig_close(&r);
 }
 END_TEST
@@ -333,6 +393,8 @@ static void fill(TCase *tc)
 {
 	log_set_level(LOG_LEVEL_WARN);
 	tcase_add_test(tc, enrolls_over_the_mesh);
+	tcase_add_test(tc, enrolls_a_floor_of_twenty);
+	tcase_add_test(tc, enrolls_an_asset);
 	tcase_add_test(tc, enrolls_directly_what_it_hears);
 	tcase_add_test(tc, makes_the_first_node_of_an_empty_network_its_gateway);
 	tcase_add_test(tc, names_a_node_with_a_wrong_key_that_is_near);
