@@ -104,7 +104,7 @@ static enum err do_hkdf_sha256(
 	int bad;
 
 	(void)ctx;
-	if (n > 255 * 32)
+	if (n > (size_t)255 * 32)
 		return ERR_RANGE;
 	if (salt.n == 0)
 		salt = (struct span){no_salt, sizeof(no_salt)};

@@ -1,5 +1,6 @@
 #include "enr/channel.h"
 
+#define VERSION_BYTE 1
 #define TAG_BYTES 16
 #define WINDOW 64
 
@@ -31,7 +32,7 @@ enum err enr_channel_decode(struct span in, struct enr_channel_frame *out)
 	struct rd r = rd_init(in.p, in.n);
 	uint8_t version = rd_u8(&r);
 
-	if (in.n > 0 && version != 1)
+	if (in.n > 0 && version != VERSION_BYTE)
 		return ERR_VERSION;
 	if (in.n < ENR_CHANNEL_OVERHEAD_BYTES + 1)
 		return ERR_SHORT;
@@ -58,13 +59,7 @@ static struct secret32 key_from(enum enr_role sender, const struct secret64 *tra
 	return key;
 }
 
-/* Header, h. */
-static void aad_of(
-	struct span header, const struct secret32 *h, uint8_t aad[ENR_CHANNEL_HEADER_BYTES + 32])
-{
-	memcpy(aad, header.p, ENR_CHANNEL_HEADER_BYTES);
-	memcpy(aad + ENR_CHANNEL_HEADER_BYTES, h->b, 32);
-}
+#define AAD_BYTES (ENR_CHANNEL_HEADER_BYTES + 32) /* the header, h */
 
 static void nonce_of(uint64_t counter, uint8_t nonce[12])
 {
@@ -113,10 +108,11 @@ static enum err open_in(const struct crypto *c, struct enr_channel *ch,
 {
 	enum enr_role sender = ch->role == ENR_SERVICE ? ENR_ENROLLEE : ENR_SERVICE;
 	struct secret32 key = key_from(sender, &ch->traffic);
-	uint8_t aad[ENR_CHANNEL_HEADER_BYTES + 32], nonce[12];
+	uint8_t aad[AAD_BYTES], nonce[12];
 	enum err e;
 
-	aad_of(f->header, &ch->h, aad);
+	memcpy(aad, f->header.p, ENR_CHANNEL_HEADER_BYTES);
+	memcpy(aad + ENR_CHANNEL_HEADER_BYTES, ch->h.b, 32);
 	nonce_of(f->counter, nonce);
 	e = c->gcm_open(
 		c->ctx, &key, nonce, (struct span){aad, sizeof(aad)}, f->ciphertext, f->tag, plain);
@@ -159,16 +155,17 @@ enum err enr_channel_open(const struct crypto *c, struct enr_channel *ch,
 static enum err seal_at(const struct crypto *c, const struct enr_channel *ch, uint64_t counter,
 	struct span plain, uint8_t *out)
 {
-	struct wr w = wr_init(out, ENR_CHANNEL_HEADER_BYTES);
 	struct secret32 key = key_from(ch->role, &ch->traffic);
-	uint8_t aad[ENR_CHANNEL_HEADER_BYTES + 32], nonce[12];
+	uint8_t aad[AAD_BYTES], nonce[12];
+	struct wr w = wr_init(aad, sizeof(aad));
 	enum err e;
 
-	wr_u8(&w, 1);
+	wr_u8(&w, VERSION_BYTE);
 	wr_u16(&w, ch->epoch);
 	wr_bytes(&w, ch->device, ENR_CHANNEL_DEVICE_BYTES);
 	wr_u64(&w, counter);
-	aad_of((struct span){out, ENR_CHANNEL_HEADER_BYTES}, &ch->h, aad);
+	wr_bytes(&w, ch->h.b, 32);
+	memcpy(out, aad, ENR_CHANNEL_HEADER_BYTES);
 	nonce_of(counter, nonce);
 	e = c->gcm_seal(c->ctx, &key, nonce, (struct span){aad, sizeof(aad)}, plain,
 		out + ENR_CHANNEL_HEADER_BYTES, out + ENR_CHANNEL_HEADER_BYTES + plain.n);

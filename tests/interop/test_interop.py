@@ -365,7 +365,7 @@ def test_enrollee_against_the_service_here():
         gateway = Gateway()
         try:
             agents = [Agent(gateway, lab.dir, i) for i in range(COUNT)]
-            with concurrent.futures.ThreadPoolExecutor(32) as pool:
+            with concurrent.futures.ThreadPoolExecutor(64) as pool:
                 for done in [pool.submit(run_agent, a) for a in agents]:
                     done.result()
         finally:
