@@ -47,7 +47,7 @@ static struct coap_request *request_new(
 {
 	struct coap_request *r;
 
-	if (token.length > TOKEN_MAX || e->counters.waiting >= e->requests_max)
+	if (e->counters.waiting >= e->requests_max)
 		return NULL;
 	r = calloc(1, sizeof(*r));
 	if (!r)
@@ -166,11 +166,17 @@ static void on_post(
 {
 	struct coap_edge *e = coap_resource_get_userdata(resource);
 	struct coap_source src = source_of(session);
-	struct coap_request *r = request_new(e, session, coap_pdu_get_token(pdu));
+	coap_bin_const_t token = coap_pdu_get_token(pdu);
+	struct coap_request *r;
 	const uint8_t *p = NULL;
 	coap_pdu_code_t wrong;
 	size_t n = 0;
 
+	if (token.length > TOKEN_MAX) {
+		e->counters.malformed++;
+		return;
+	}
+	r = request_new(e, session, token);
 	if (!r) {
 		e->counters.overloaded++;
 		return;
@@ -254,19 +260,15 @@ static uint16_t port_of(const coap_endpoint_t *ep)
 	return colon ? (uint16_t)strtoul(colon + 1, NULL, 10) : 0;
 }
 
-static enum err bind_one(struct coap_edge *e, const char *text, uint16_t *port)
+static enum err bind_one(
+	struct coap_edge *e, const struct sockaddr_storage *ss, socklen_t len, uint16_t *port)
 {
-	struct sockaddr_storage ss;
 	coap_address_t a;
 	coap_endpoint_t *ep;
-	socklen_t len;
-	enum err err = address_parse(text, COAP_DEFAULT_PORT, &ss, &len);
 
-	if (err)
-		return err;
 	coap_address_init(&a);
 	a.size = len;
-	memcpy(&a.addr, &ss, len);
+	memcpy(&a.addr, ss, len);
 	ep = coap_new_endpoint(e->context, &a, COAP_PROTO_UDP);
 	if (!ep)
 		return ERR_IO;
@@ -274,21 +276,43 @@ static enum err bind_one(struct coap_edge *e, const char *text, uint16_t *port)
 	return ERR_OK;
 }
 
-/* [::] takes IPv4 too; 0.0.0.0 is for machines without IPv6. */
-static enum err bind_all(struct coap_edge *e, const struct coap_config *config)
+static bool is_any_ipv6(const struct sockaddr_storage *ss)
 {
-	enum err err = ERR_OK;
+	const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)ss;
 
-	if (config->listen_count > COAP_LISTEN_MAX)
-		return ERR_RANGE;
-	if (config->listen_count == 0) {
-		err = bind_one(e, "[::]", &e->ports[0]);
-		return err == ERR_IO ? bind_one(e, "0.0.0.0", &e->ports[0]) : err;
-	}
-	for (size_t i = 0; i < config->listen_count && !err; i++) {
-		err = bind_one(e, config->listen[i], &e->ports[i]);
+	return ss->ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&a->sin6_addr);
+}
+
+/* [::] takes IPv4 too; on a machine without IPv6 it becomes 0.0.0.0. */
+static enum err listen_on(struct coap_edge *e, const char *text, uint16_t *port)
+{
+	struct sockaddr_storage ss;
+	struct sockaddr_in any = {.sin_family = AF_INET};
+	socklen_t len;
+	enum err err = address_parse(text, COAP_DEFAULT_PORT, &ss, &len);
+
+	if (err)
+		return err;
+	err = bind_one(e, &ss, len, port);
+	if (err != ERR_IO || !is_any_ipv6(&ss))
+		return err;
+	any.sin_port = ((const struct sockaddr_in6 *)&ss)->sin6_port;
+	memset(&ss, 0, sizeof(ss));
+	memcpy(&ss, &any, sizeof(any));
+	return bind_one(e, &ss, sizeof(any), port);
+}
+
+static enum err listen_all(struct coap_edge *e, const struct coap_config *config)
+{
+	static const char *const everywhere[] = {"[::]"};
+	const char *const *list = config->listen_count > 0 ? config->listen : everywhere;
+	size_t count = config->listen_count > 0 ? config->listen_count : 1;
+	enum err err = count > COAP_LISTEN_MAX ? ERR_RANGE : ERR_OK;
+
+	for (size_t i = 0; i < count && !err; i++) {
+		err = listen_on(e, list[i], &e->ports[i]);
 		if (err)
-			log_err("coap: cannot listen address=%s reason=\"%s\"", config->listen[i],
+			log_err("coap: cannot listen address=%s reason=\"%s\"", list[i],
 				err_text(err));
 	}
 	return err;
@@ -323,7 +347,7 @@ static enum err set_up(
 	if (!err)
 		err = add_resource(e, "channel", on_channel);
 	if (!err)
-		err = bind_all(e, config);
+		err = listen_all(e, config);
 	if (!err)
 		err = watch(e, base);
 	return err;

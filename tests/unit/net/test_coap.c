@@ -363,6 +363,30 @@ START_TEST(says_what_it_cannot_bind)
 }
 END_TEST
 
+START_TEST(takes_ipv4_on_the_ipv6_wildcard)
+{
+	static const char *const listen[] = {"[::]:0"};
+	struct sockaddr_in to = {.sin_family = AF_INET};
+	struct coap_config config = {listen, 1, 0, 0};
+	struct coap_handler handler;
+	struct world w;
+
+	open_world(&w, 0);
+	coap_edge_free(w.edge);
+	handler = (struct coap_handler){&w, on_request};
+	ck_assert_int_eq(coap_edge_new(w.base, &config, &handler, &w.edge), ERR_OK);
+	to.sin_port = htons(coap_edge_port(w.edge, 0));
+	to.sin_addr.s_addr = htonl(0x7F000005); /* the answer must come from where we asked */
+	ck_assert_int_eq(connect(w.fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	post(&w, CON, 1, "enroll", "x");
+	expect_empty_ack(&w, 1);
+	ck_assert_mem_eq(w.src.addr, "\0\0\0\0\0\0\0\0\0\0\xFF\xFF\x7F\0\0\1", 16);
+	coap_answer(w.held[0], (const uint8_t *)"y", 1);
+	expect_answer(&w, "y");
+	close_world(&w);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
 	tcase_add_test(tc, acknowledges_at_once_and_answers_later);
@@ -375,6 +399,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, refuses_a_wrong_form);
 	tcase_add_test(tc, survives_garbage);
 	tcase_add_test(tc, describes_itself);
+	tcase_add_test(tc, takes_ipv4_on_the_ipv6_wildcard);
 	tcase_add_test(tc, says_what_it_cannot_bind);
 }
 
