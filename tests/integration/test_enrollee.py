@@ -125,12 +125,12 @@ def test_enrolls_pings_and_is_pinged():
         assert lab.enrollee("device", "id").stdout == mine["device_id"][:20] + "\n"
         pongs = lab.enrollee("device", "ping", "--count", "3").stdout.splitlines()
         assert [p.split()[1] for p in pongs] == ["1", "2", "3"] and all("pong" in p for p in pongs)
-        assert exit_code(lab, "device", "poll", "--timeout", "1") == TEMPORARY
+        assert exit_code(lab, "device", "poll", "--timeout", "4") == TEMPORARY
         lab.ctl("enrollee", "ping", mine["device_id"])
         assert lab.enrollee("device", "poll").stdout.startswith("answered a ping")
         wait_until("the pong's audit or event", lambda: lab.json("enrollee", "show", mine["device_id"])
                    ["enrollee"]["seen_at"] is not None)
-        assert exit_code(lab, "device", "poll", "--timeout", "1") == TEMPORARY  # it is not handed over twice
+        assert exit_code(lab, "device", "poll", "--timeout", "4") == TEMPORARY  # it is not handed over twice
         assert status(lab, "device")["channel"]["sent"] == 3 + 3 + 1
 
 
@@ -207,7 +207,7 @@ def test_resends_the_same_bytes_after_a_lost_answer():
         lab.proxy.lose_answers = 1
         enroll(lab, "device")
         compare_with_service(lab, "device")
-        assert len(lab.proxy.seen) == 2 and len(set(lab.proxy.seen)) == 1, len(lab.proxy.seen)
+        assert len(lab.proxy.seen) >= 2 and len(set(lab.proxy.seen)) == 1, len(lab.proxy.seen)
         assert len(lab.proxy.seen[0]) == 177
         assert lab.json("enrollee", "list")["enrollees"][0]["state"] == "enrolled"
         lab.proxy.stop()
@@ -250,42 +250,47 @@ def test_repeats_a_ping_as_it_is_when_the_pong_is_lost():
         del lab.proxy.seen[:]
         lab.proxy.lose_answers = 1
         lab.enrollee("device", "ping")
-        assert len(lab.proxy.seen) == 2 and len(set(lab.proxy.seen)) == 1
+        assert len(lab.proxy.seen) >= 2 and len(set(lab.proxy.seen)) == 1
         assert status(lab, "device")["channel"]["sent"] == 1
         lab.proxy.stop()
 
 
-def coap_post(port, path, body, mid, wait=0.5):
-    """All datagrams that come back within the time."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.connect(("127.0.0.1", port))
-        s.send(struct.pack(">BBH", 0x44, 2, mid) + b"tokn" + bytes([0xB0 | len(path)]) + path.encode() +
-               b"\x11\x2a\xff" + body)
-        got, end = [], time.monotonic() + wait
-        while select.select([s], [], [], max(0, end - time.monotonic()))[0]:
-            got.append(s.recv(2048))
-        return got
+def coap_post(path, body, mid):
+    return struct.pack(">BBH", 0x44, 2, mid) + b"tok%c" % mid + bytes([0xB0 | len(path)]) + path.encode() + \
+        b"\x11\x2a\xff" + body
 
 
 def test_acknowledges_known_and_unknown_alike():
+    """Requests are answered in their order: with the last one's answer, the others' silence is proven."""
     with service() as lab:
         announced(lab, "device")
         known = bytes.fromhex(status(lab, "device")["enrollee_id"])
         point = bytes([9]) + bytes(31)
-        unknown = coap_post(lab.port, "enroll", b"\x01" + point + hashlib.sha256(b"x").digest() + bytes(112), 7)
-        rejected = coap_post(lab.port, "enroll", b"\x01" + point + known + bytes(112), 7)
-        assert unknown == [b"\x60\x00\x00\x07"], unknown
-        assert sorted(rejected)[1:] == unknown and len(rejected) == 2, rejected
-        answer = sorted(rejected)[0]
-        assert answer[0] == 0x54 and answer[1] == 0x44 and answer[4:8] == b"tokn" and payload(answer) == b"\x01\x01"
-        assert coap_post(lab.port, "channel", b"\x01" + bytes(10) + b"\x01" + bytes(40), 7) == unknown
+        requests = [coap_post("enroll", b"\x01" + point + hashlib.sha256(b"x").digest() + bytes(112), 1),
+                    coap_post("channel", b"\x01" + bytes(10) + b"\x01" + bytes(40), 2),
+                    coap_post("enroll", b"\x02" + bytes(176), 3),
+                    coap_post("enroll", b"\x01" + point + bytes(31), 4),
+                    coap_post("enroll", b"\x01" + point + known + bytes(112), 5)]
+        got = []
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(30)
+            s.connect(("127.0.0.1", lab.port))
+            for r in requests:
+                s.send(r)
+            while len([g for g in got if g[1] == 0]) < 5 or len(got) < 6:
+                got.append(s.recv(2048))
+        acks = [g for g in got if g[1] == 0]
+        answers = [g for g in got if g[1] != 0]
+        assert sorted(acks) == [struct.pack(">BBH", 0x60, 0, mid) for mid in range(1, 6)], acks
+        assert len(answers) == 1 and answers[0][0] == 0x54 and answers[0][1] == 0x44, answers
+        assert answers[0][4:8] == b"tok\x05" and payload(answers[0]) == b"\x01\x01", answers
 
 
 def test_tells_silence_from_absence():
     with service() as lab:
         lab.enrollee("device", "init")
         bundle = lab.json("bundle", "issue")["bundles"][0]["text"]
-        enrolling = ["enroll", "--bundle", "-", "--timeout", "1"]
+        enrolling = ["enroll", "--bundle", "-", "--timeout", "4"]
         assert exit_code(lab, "device", *enrolling, input=bundle) == TEMPORARY
         lab.stop("enrolld")
         assert exit_code(lab, "device", *enrolling, input=bundle) == UNREACHABLE
@@ -295,7 +300,7 @@ def test_a_revoked_device_hears_nothing():
     with service() as lab:
         enroll(lab, "device")
         lab.ctl("enrollee", "revoke", status(lab, "device")["device_id"])
-        assert exit_code(lab, "device", "ping", "--timeout", "1") == TEMPORARY
+        assert exit_code(lab, "device", "ping", "--timeout", "4") == TEMPORARY
 
 
 def test_survives_a_service_killed_and_restarted():
