@@ -1,8 +1,8 @@
 /*
  * fakebluez: simulated nodes, and a gateway's way to them: an org.bluez on a private bus.
  *
- *   fakebluez --nodes FILE --state DIR [--bus ADDRESS] [--link-socket PATH] [--speed N] [--seed N]
- *   fakebluez --dump FLASHFILE [--serial S] [--full-keys]
+ *   fakebluez --nodes FILE --state DIR [--bus ADDRESS | --link-socket PATH] [--speed N] [--seed N]
+ *   fakebluez --dump FLASHFILE [--full-keys]
  *
  * Says "ready" on standard output once it can be used. Each node's flash is DIR/SERIAL.flash.
  * Orders come on standard input, one a line; each is answered by one line "ok", "error …" or JSON:
@@ -27,6 +27,7 @@
 #include "base/crypto_openssl.h"
 #include "base/log.h"
 #include "enr/serial.h"
+#include "fakebluez/airsocket.h"
 #include "fakebluez/bluez.h"
 #include "fakebluez/drive.h"
 #include "firmware/port/host/sim_node.h"
@@ -37,7 +38,7 @@
 #define PATH_BYTES 512
 
 struct options {
-	const char *bus, *nodes, *state, *dump, *serial;
+	const char *bus, *socket, *nodes, *state, *dump;
 	unsigned speed;
 	uint64_t seed;
 	bool full_keys;
@@ -47,7 +48,8 @@ struct fake {
 	struct event_base *base;
 	struct air *air;
 	struct drive drive;
-	struct bluez *bluez;
+	struct bluez *bluez; /* one of these two */
+	struct airsocket *socket;
 	struct event *input;
 	char line[LINE_BYTES];
 	size_t line_bytes;
@@ -346,6 +348,21 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(arg);
 }
 
+/* The way in for the gateway. */
+static enum err open_way(struct fake *f, const struct options *o)
+{
+	enum err e = drive_init(&f->drive, f->base, f->air, o->speed);
+
+	if (e != ERR_OK)
+		return e;
+	if (!o->socket)
+		return bluez_new(&f->drive, o->bus, on_ready, f, &f->bluez);
+	e = airsocket_new(&f->drive, o->socket, &f->socket);
+	if (e == ERR_OK)
+		on_ready(f);
+	return e;
+}
+
 static int run(const struct options *o)
 {
 	struct fake f = {.base = event_base_new(), .air = air_new(o->seed, aes128_default())};
@@ -359,8 +376,7 @@ static int run(const struct options *o)
 	term = event_new(f.base, SIGTERM, EV_SIGNAL | EV_PERSIST, on_signal, f.base);
 	interrupt = event_new(f.base, SIGINT, EV_SIGNAL | EV_PERSIST, on_signal, f.base);
 	f.input = event_new(f.base, STDIN_FILENO, EV_READ | EV_PERSIST, on_input, &f);
-	if (drive_init(&f.drive, f.base, f.air, o->speed) == ERR_OK &&
-		bluez_new(&f.drive, o->bus, on_ready, &f, &f.bluez) == ERR_OK) {
+	if (open_way(&f, o) == ERR_OK) {
 		(void)event_add(term, NULL);
 		(void)event_add(interrupt, NULL);
 		(void)event_add(f.input, NULL);
@@ -368,6 +384,7 @@ static int run(const struct options *o)
 		status = EXIT_SUCCESS;
 	}
 	bluez_free(f.bluez);
+	airsocket_free(f.socket);
 	drive_done(&f.drive);
 	event_free(term);
 	event_free(interrupt);
@@ -381,7 +398,8 @@ out:
 
 static int usage(void)
 {
-	fputs("usage: fakebluez --nodes FILE [--state DIR] [--bus ADDRESS] [--speed N] [--seed N]\n"
+	fputs("usage: fakebluez --nodes FILE [--state DIR] [--bus ADDRESS | --link-socket PATH]\n"
+	      "                 [--speed N] [--seed N]\n"
 	      "       fakebluez --dump FLASHFILE [--full-keys]\n",
 		stderr);
 	return 2;
@@ -391,6 +409,7 @@ int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{"bus", required_argument, NULL, 'b'},
+		{"link-socket", required_argument, NULL, 'l'},
 		{"nodes", required_argument, NULL, 'n'},
 		{"state", required_argument, NULL, 's'},
 		{"speed", required_argument, NULL, 'x'},
@@ -406,6 +425,9 @@ int main(int argc, char **argv)
 		switch (c) {
 		case 'b':
 			o.bus = optarg;
+			break;
+		case 'l':
+			o.socket = optarg;
 			break;
 		case 'n':
 			o.nodes = optarg;
