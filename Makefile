@@ -107,6 +107,9 @@ $(foreach v,rel asan fuzz,$(eval $(call variant,$(v))))
 build/rel/src/daemon/%.o build/asan/src/daemon/%.o build/rel/src/cli/%.o build/asan/src/cli/%.o \
 build/rel/src/enrollee/%.o build/asan/src/enrollee/%.o: CFLAGS += -DVERSION='"$(VERSION)"'
 
+# The chip's stack is small: no function of the node's core may need more than this of it.
+build/rel/firmware/core/%.o: CFLAGS += $(if $(findstring clang,$(CC)),,-Wstack-usage=1024)
+
 -include $(shell find build -name '*.d' 2>/dev/null)
 
 # --- tests ---------------------------------------------------------------------------------
