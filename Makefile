@@ -31,7 +31,7 @@ UNITS   := $(wildcard tests/unit/*/test_*.c)
 VECTORS_SRC := $(wildcard tests/vectors/test_*.c)
 FUZZERS := $(wildcard tests/fuzz/fuzz_*.c)
 BENCHES := $(wildcard tests/bench/*.c)
-SUPPORT := $(wildcard tests/support/*.c)
+SUPPORT := $(filter-out tests/support/killshim.c,$(wildcard tests/support/*.c))
 VECTORS ?= tests/vectors
 FUZZ_SECONDS ?= 60
 
@@ -137,7 +137,10 @@ fuzz: $(FUZZ_BIN)
 	@for f in $(FUZZ_BIN); do n=$${f##*/fuzz_}; mkdir -p build/corpus/$$n; \
 	echo "== $$n"; $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 build/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
 
-check-integration: all $(PROGRAMS:%=build/asan/%)
+build/rel/tests/killshim.so: tests/support/killshim.c config.mk
+	@mkdir -p $(@D)
+	$(say)CC   $<$(end)$(CC) $(CSTD) $(WARN) -fPIC -shared -O1 -o $@ $<
+check-integration: build/rel/tests/killshim.so all $(PROGRAMS:%=build/asan/%)
 	@tools/run-tests integration $(wildcard tests/integration/test_*.py)
 check-interop: all
 	@tools/run-tests interop $(wildcard tests/interop/test_*.py)

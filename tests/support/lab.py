@@ -3,6 +3,7 @@
 Used by the demo and by the integration tests. Everything that it starts dies with it, also when the test is
 killed (PR_SET_PDEATHSIG). Nothing is shared with the machine but the loopback interface.
 """
+import concurrent.futures
 import ctypes
 import json
 import os
@@ -36,6 +37,10 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Config
 
 class LabError(Exception):
     pass
+
+
+# PR_SET_PDEATHSIG means the thread that forked, so long-lived children are all made by one thread that stays.
+_spawner = concurrent.futures.ThreadPoolExecutor(1)
 
 
 def _die_with_parent():
@@ -93,8 +98,8 @@ class Lab:
 
     def spawn(self, name, argv, env=None, **kw):
         log = open(self.path(name + ".log"), "ab")
-        p = subprocess.Popen(argv, stdout=kw.pop("stdout", log), stderr=log, preexec_fn=_die_with_parent,
-                             env={**os.environ, **(env or {})}, **kw)
+        p = _spawner.submit(subprocess.Popen, argv, stdout=kw.pop("stdout", log), stderr=log,
+                            preexec_fn=_die_with_parent, env={**os.environ, **(env or {})}, **kw).result()
         log.close()
         self.processes[name] = p
         return p

@@ -1,0 +1,84 @@
+/*
+ * Preloaded into enrolld by the kill test: SIGKILL at the n-th write to the database. Counts, in
+ * order, every pwrite, ftruncate and fdatasync on the database and its write-ahead log; dies before
+ * the one that KILL_AT names, so that it never happens. KILL_COUNT names a file that always holds
+ * the count so far.
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PATH_BYTES 512
+
+static int is_database(int fd)
+{
+	char link[64], path[PATH_BYTES];
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n <= 0)
+		return 0;
+	path[n] = '\0';
+	return strstr(path, ".db") != NULL && strstr(path, "-shm") == NULL;
+}
+
+static void tell(unsigned long count)
+{
+	static int out = -2;
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%lu\n", count);
+
+	if (out == -2)
+		out = getenv("KILL_COUNT")
+			      ? open(getenv("KILL_COUNT"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)
+			      : -1;
+	if (out >= 0)
+		(void)syscall(SYS_pwrite64, out, text, n, 0);
+}
+
+static void count(int fd)
+{
+	static unsigned long seen, at;
+
+	if (!is_database(fd))
+		return;
+	if (at == 0)
+		at = getenv("KILL_AT") ? strtoul(getenv("KILL_AT"), NULL, 10) : (unsigned long)-1;
+	tell(++seen);
+	if (seen == at)
+		(void)kill(getpid(), SIGKILL);
+}
+
+ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at)
+{
+	count(fd);
+	return syscall(SYS_pwrite64, fd, p, n, at);
+}
+
+ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	return pwrite64(fd, p, n, at);
+}
+
+int fdatasync(int fd)
+{
+	count(fd);
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+int ftruncate64(int fd, off64_t n)
+{
+	count(fd);
+	return (int)syscall(SYS_ftruncate, fd, n);
+}
+
+int ftruncate(int fd, off_t n)
+{
+	return ftruncate64(fd, n);
+}
