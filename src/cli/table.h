@@ -3,6 +3,7 @@
 #define CLI_TABLE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 

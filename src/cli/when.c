@@ -50,8 +50,10 @@ enum err when_parse_duration(const char *text, uint32_t *seconds)
 
 		if (e != ERR_OK)
 			return e;
-		if (*p != '\0' || p == text)
+		if (*p != '\0')
 			unit = unit_seconds(*p++);
+		else if (former != UINT32_MAX)
+			return ERR_INVALID; /* "1h30": thirty what? */
 		if (unit == 0 || unit >= former)
 			return ERR_INVALID;
 		former = unit;
