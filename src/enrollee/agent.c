@@ -5,7 +5,7 @@
 
 enum err agent_make(const struct crypto *c, struct state *out)
 {
-	struct x3dh_keypair eik, ik;
+	struct x3dh_keypair eik = {0}, ik = {0};
 	enum err err = x3dh_keypair_make(c, &eik);
 
 	memset(out, 0, sizeof(*out));
@@ -134,7 +134,7 @@ static enum err build(const struct crypto *c, const struct enrollmsg_bundle *b, 
 	struct x3dh_session *session)
 {
 	const struct x3dh_context ctx = {.info = x3dh_info(), .addr = b->addr};
-	struct x3dh_keypair eik, ek, ik;
+	struct x3dh_keypair eik = {0}, ek = {0}, ik = {0};
 	struct x3dh_enrollee keys = {&eik, &ek, &ik};
 	uint8_t z[XEDDSA_Z_BYTES];
 	enum err err = keypair(c, &s->eik, &eik);

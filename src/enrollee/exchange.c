@@ -94,6 +94,8 @@ static bool resolve(const struct exchange *x, unsigned n, coap_address_t *out)
 		return false;
 	for (a = list; a; a = a->ai_next)
 		count++;
+	if (count == 0)
+		return false;
 	n %= count;
 	for (a = list; n > 0; a = a->ai_next)
 		n--;

@@ -380,8 +380,11 @@ void coap_edge_free(struct coap_edge *e)
 {
 	if (!e)
 		return;
-	while (e->waiting)
-		request_free(e->waiting);
+	for (struct coap_request *r = e->waiting, *next; r; r = next) {
+		next = r->next;
+		coap_session_release(r->session);
+		free(r);
+	}
 	if (e->readable)
 		event_free(e->readable);
 	if (e->context)
