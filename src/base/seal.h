@@ -29,8 +29,8 @@ uint32_t seal_key_id(const struct seal *s);
 /* Writes plain.n + SEAL_OVERHEAD_BYTES bytes. ERR_FULL, ERR_RANGE (column name), ERR_CRYPTO. */
 ENR_MUST_CHECK enum err seal_put(const struct seal *s, const char *column, int64_t rowid,
 	struct span plain, uint8_t *out, size_t cap, size_t *len);
-/* Writes sealed.n - SEAL_OVERHEAD_BYTES bytes, wiped on failure. ERR_SHORT, ERR_VERSION, ERR_KEY
- * (another key id), ERR_AUTH (changed, or of another row), ERR_FULL. */
+/* Writes sealed.n - SEAL_OVERHEAD_BYTES bytes; of what is refused, none. ERR_SHORT, ERR_VERSION,
+ * ERR_KEY (another key id), ERR_AUTH (changed, or of another row), ERR_FULL. */
 ENR_MUST_CHECK enum err seal_get(const struct seal *s, const char *column, int64_t rowid,
 	struct span sealed, uint8_t *out, size_t cap, size_t *len);
 
