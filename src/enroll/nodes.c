@@ -1,3 +1,4 @@
+/* The rules for nodes (enroll/nodes.h). */
 #include "enroll/nodes.h"
 
 #include <stdlib.h>
@@ -11,18 +12,10 @@
 #include "enr/serial.h"
 #include "enroll/audit.h"
 #include "enroll/nodes_keep.h"
+#include "enroll/nodes_room.h"
 #include "store/networks.h"
 #include "store/nodes.h"
 #include "store/times.h"
-
-#define IMPORTED_FIRST_NODE_ID 1000
-
-struct nodes {
-	struct store *store;
-	const struct crypto *crypto;
-	void (*changed)(void *ctx, const struct node_row *row);
-	void *ctx;
-};
 
 struct nodes *nodes_new(struct store *s, const struct crypto *crypto)
 {
@@ -45,28 +38,6 @@ void nodes_set_hook(
 	n->ctx = ctx;
 }
 
-static enum err refuse(struct reason *why, enum err e, const char *field, const char *text)
-{
-	reason_set(why, field, "%s", text);
-	return e;
-}
-
-/* Whatever has not said more by itself. */
-static enum err explain(struct reason *why, enum err e)
-{
-	if (e != ERR_OK)
-		reason_set(why, NULL, "%s", err_text(e));
-	return e;
-}
-
-static enum err need(const struct caller *who, enum role role, struct reason *why)
-{
-	if (who->role >= role)
-		return ERR_OK;
-	return refuse(why, ERR_DENIED, NULL,
-		role == ROLE_ADMIN ? "only an administrator may do that" : "you may not do that");
-}
-
 static enum err service_time(struct nodes *n, const struct clock_now *now, struct svctime *out)
 {
 	struct svctime earlier;
@@ -77,212 +48,35 @@ static enum err service_time(struct nodes *n, const struct clock_now *now, struc
 	return e;
 }
 
-/* Names are shown on terminals: valid UTF-8 without control characters. */
-static bool name_ok(const char *name)
+/* --- shared (nodes_room.h) ------------------------------------------------------------- */
+
+enum err nodes_refuse(struct reason *why, enum err e, const char *field, const char *text)
+{
+	reason_set(why, field, "%s", text);
+	return e;
+}
+
+enum err nodes_explain(struct reason *why, enum err e)
+{
+	if (e != ERR_OK)
+		reason_set(why, NULL, "%s", err_text(e));
+	return e;
+}
+
+enum err nodes_need(const struct caller *who, enum role role, struct reason *why)
+{
+	if (who->role >= role)
+		return ERR_OK;
+	return nodes_refuse(why, ERR_DENIED, NULL,
+		role == ROLE_ADMIN ? "only an administrator may do that" : "you may not do that");
+}
+
+bool nodes_name_ok(const char *name)
 {
 	return strlen(name) < NODES_NAME_SIZE && utf8_is_printable(name, strlen(name));
 }
 
-/* --- networks -------------------------------------------------------------------------------- */
-
-static void view_network(const struct network_row *row, struct network_view *out)
-{
-	*out = (struct network_view){.id = row->id,
-		.gateway_serial = row->gateway_serial,
-		.created_at = row->created_at,
-		.nodes = row->nodes,
-		.joined = row->joined};
-	memcpy(out->name, row->name, sizeof(out->name));
-}
-
-_Static_assert(sizeof(((struct network_row *)0)->name) == NODES_NAME_SIZE, "one size of names");
 _Static_assert(sizeof(((struct node_row *)0)->name) == NODES_NAME_SIZE, "one size of names");
-
-/* The given key, or a random one that is neither 00 nor FF. */
-static enum err take_key(struct nodes *n, const struct secret16 *given, const char *field,
-	struct secret16 *out, struct reason *why)
-{
-	if (given) {
-		*out = *given;
-		if (secret16_is_unset(out))
-			return refuse(
-				why, ERR_INVALID, field, "a key of all 00 or all FF is no key");
-		return ERR_OK;
-	}
-	do {
-		enum err e = n->crypto->random(n->crypto->ctx, out->b, sizeof(out->b));
-
-		if (e != ERR_OK)
-			return refuse(why, e, NULL, "no random numbers");
-	} while (secret16_is_unset(out));
-	return ERR_OK;
-}
-
-static enum err take_keys(struct nodes *n, const struct network_request *req,
-	struct network_keys *out, struct reason *why)
-{
-	enum err e = take_key(n, req->network_key, "network_key", &out->network, why);
-
-	if (e == ERR_OK)
-		e = take_key(n, req->user_base_key, "user_base_key", &out->user_base, why);
-	if (e == ERR_OK)
-		e = take_key(n, req->organization_key, "organization_key", &out->organization, why);
-	return e;
-}
-
-static enum err check_network(const struct network_request *req, struct reason *why)
-{
-	if (req->id < 1 || req->id > 65534)
-		return refuse(why, ERR_INVALID, "id", "network ids are 1 to 65534");
-	if (req->name && !name_ok(req->name))
-		return refuse(why, ERR_INVALID, "name",
-			"at most 64 bytes of UTF-8 without control characters");
-	if (req->first_node_id > NODE_ID_MAX)
-		return refuse(why, ERR_INVALID, "first_node_id", "node ids are 1 to 1999");
-	return ERR_OK;
-}
-
-static enum err audit_network(struct nodes *n, const char *event, const struct caller *who,
-	uint16_t id, const struct clock_now *now)
-{
-	struct audit a;
-
-	audit_start(&a, event, who);
-	audit_u64(&a, "network", id);
-	return audit_write(&a, n->store, now->wall_s);
-}
-
-static enum err insert_network(struct nodes *n, const struct clock_now *now,
-	const struct network_request *req, struct network_row *row, struct reason *why)
-{
-	struct network_keys keys = {0};
-	enum err e = take_keys(n, req, &keys, why);
-
-	if (e != ERR_OK) {
-		bytes_wipe(&keys, sizeof(keys));
-		return e;
-	}
-	*row = (struct network_row){.id = req->id,
-		.first_node_id = req->first_node_id,
-		.gateway_serial = req->gateway_serial,
-		.created_at = now->wall_s};
-	if (row->first_node_id == 0)
-		row->first_node_id = req->network_key ? IMPORTED_FIRST_NODE_ID : NODE_ID_MIN;
-	if (req->name)
-		memcpy(row->name, req->name, strlen(req->name) + 1);
-	e = store_networks_insert(n->store, row, &keys);
-	bytes_wipe(&keys, sizeof(keys));
-	if (e == ERR_CONFLICT)
-		return refuse(why, e, "id", "this network is there already");
-	return explain(why, e);
-}
-
-enum err nodes_network_add(struct nodes *n, const struct clock_now *now, const struct caller *who,
-	const struct network_request *req, struct network_view *out, struct reason *why)
-{
-	struct network_row row;
-	enum err e = need(who, ROLE_ADMIN, why);
-
-	if (e == ERR_OK)
-		e = check_network(req, why);
-	if (e == ERR_OK)
-		e = insert_network(n, now, req, &row, why);
-	if (e != ERR_OK)
-		return e;
-	view_network(&row, out);
-	if (n->changed)
-		n->changed(n->ctx, NULL);
-	return explain(why, audit_network(n, "network_added", who, req->id, now));
-}
-
-struct network_each {
-	bool (*each)(void *ctx, const struct network_view *v);
-	void *ctx;
-};
-
-static bool each_network(void *ctx, const struct network_row *row)
-{
-	const struct network_each *f = ctx;
-	struct network_view v;
-
-	view_network(row, &v);
-	return f->each(f->ctx, &v);
-}
-
-enum err nodes_network_list(struct nodes *n, const struct caller *who,
-	bool (*each)(void *ctx, const struct network_view *v), void *ctx, struct reason *why)
-{
-	struct network_each f = {each, ctx};
-	enum err e = need(who, ROLE_OBSERVER, why);
-
-	if (e != ERR_OK)
-		return e;
-	return explain(why, store_networks_list(n->store, 0, each_network, &f));
-}
-
-static enum err get_network(
-	struct nodes *n, uint16_t id, struct network_row *out, struct reason *why)
-{
-	enum err e = store_networks_get(n->store, id, out);
-
-	if (e == ERR_NOT_FOUND)
-		return refuse(why, e, "network_id", "there is no such network");
-	return explain(why, e);
-}
-
-enum err nodes_network_show(struct nodes *n, const struct caller *who, uint16_t id,
-	struct network_view *out, struct reason *why)
-{
-	struct network_row row;
-	enum err e = need(who, ROLE_OBSERVER, why);
-
-	if (e == ERR_OK)
-		e = get_network(n, id, &row, why);
-	if (e == ERR_OK)
-		view_network(&row, out);
-	return e;
-}
-
-enum err nodes_network_keys(struct nodes *n, const struct clock_now *now, const struct caller *who,
-	uint16_t id, struct network_secrets *out, struct reason *why)
-{
-	struct network_row row;
-	struct network_keys keys = {0};
-	enum err e = need(who, ROLE_ADMIN, why);
-
-	memset(out, 0, sizeof(*out));
-	if (e == ERR_OK)
-		e = get_network(n, id, &row, why);
-	if (e == ERR_OK)
-		e = audit_network(n, "network_keys_revealed", who, id, now);
-	if (e == ERR_OK)
-		e = store_networks_keys(n->store, id, &keys);
-	if (e == ERR_OK)
-		*out = (struct network_secrets){keys.network, keys.user_base, keys.organization};
-	bytes_wipe(&keys, sizeof(keys));
-	return explain(why, e);
-}
-
-enum err nodes_network_remove(struct nodes *n, const struct clock_now *now,
-	const struct caller *who, uint16_t id, struct reason *why)
-{
-	struct network_row row;
-	enum err e = need(who, ROLE_ADMIN, why);
-
-	if (e == ERR_OK)
-		e = get_network(n, id, &row, why);
-	if (e != ERR_OK)
-		return e;
-	e = store_networks_delete(n->store, id);
-	if (e == ERR_STATE)
-		return refuse(
-			why, ERR_CONFLICT, "id", "nodes are in it: remove or cancel them first");
-	if (e == ERR_OK)
-		e = audit_network(n, "network_removed", who, id, now);
-	if (e == ERR_OK && n->changed)
-		n->changed(n->ctx, NULL);
-	return explain(why, e);
-}
 
 /* --- nodes: views ---------------------------------------------------------------------------- */
 
@@ -358,7 +152,7 @@ static enum err read_label(const char *label, struct subject *out, struct reason
 	}
 	if (!l.has_node_key) {
 		qr_label_clear(&l);
-		return refuse(why, ERR_INVALID, "label", "nk: the label has no node key");
+		return nodes_refuse(why, ERR_INVALID, "label", "nk: the label has no node key");
 	}
 	out->serial = l.serial_index;
 	out->key = l.node_key;
@@ -374,7 +168,7 @@ static enum err read_serial(const char *text, uint32_t *out, struct reason *why)
 {
 	if (text && serial_parse(text, strlen(text), out) == ERR_OK)
 		return ERR_OK;
-	return refuse(why, ERR_INVALID, "serial",
+	return nodes_refuse(why, ERR_INVALID, "serial",
 		"not a serial number: 5 or 7 of BCDFGHJKLMNPQRSTVWXYZ123456789");
 }
 
@@ -391,14 +185,16 @@ static enum err read_subject(
 		return e;
 	if (!req->label) {
 		if (!req->node_key)
-			return refuse(why, ERR_INVALID, "node_key", "the node key is missing");
+			return nodes_refuse(
+				why, ERR_INVALID, "node_key", "the node key is missing");
 		out->key = *req->node_key;
 		out->device_type = req->asset ? MESHADV_DEVICE_ASSET : MESHADV_DEVICE_STATIC;
 	}
 	if (secret16_is_unset(&out->key))
-		return refuse(why, ERR_INVALID, "node_key", "a key of all 00 or all FF is no key");
-	if (req->name && !name_ok(req->name))
-		return refuse(why, ERR_INVALID, "name",
+		return nodes_refuse(
+			why, ERR_INVALID, "node_key", "a key of all 00 or all FF is no key");
+	if (req->name && !nodes_name_ok(req->name))
+		return nodes_refuse(why, ERR_INVALID, "name",
 			"at most 64 bytes of UTF-8 without control characters");
 	if (req->name)
 		memcpy(out->name, req->name, strlen(req->name) + 1);
@@ -408,10 +204,10 @@ static enum err read_subject(
 static enum err check_limits(const struct node_request *req, struct reason *why)
 {
 	if (req->lifetime_s > NODES_LIFETIME_S_MAX)
-		return refuse(why, ERR_INVALID, "lifetime_s", "longer than a year");
+		return nodes_refuse(why, ERR_INVALID, "lifetime_s", "longer than a year");
 	if (req->timeout_s != 0 &&
 		(req->timeout_s < JOB_TIMEOUT_S_MIN || req->timeout_s > JOB_TIMEOUT_S_MAX))
-		return refuse(why, ERR_INVALID, "timeout_s", "must be 3 to 127 seconds");
+		return nodes_refuse(why, ERR_INVALID, "timeout_s", "must be 3 to 127 seconds");
 	return ERR_OK;
 }
 
@@ -434,11 +230,13 @@ static enum err check_vacant(struct nodes *n, uint32_t serial, struct reason *wh
 	if (e == ERR_NOT_FOUND)
 		return ERR_OK;
 	if (e != ERR_OK)
-		return explain(why, e);
+		return nodes_explain(why, e);
 	if (old.job.state == JOB_JOINED)
-		return refuse(why, ERR_CONFLICT, "serial", "this node has joined: remove it first");
+		return nodes_refuse(
+			why, ERR_CONFLICT, "serial", "this node has joined: remove it first");
 	if (!job_is_over(old.job.state))
-		return refuse(why, ERR_CONFLICT, "serial", "this node is being worked on already");
+		return nodes_refuse(
+			why, ERR_CONFLICT, "serial", "this node is being worked on already");
 	return ERR_OK;
 }
 
@@ -480,14 +278,14 @@ static enum err insert_node(struct nodes *n, struct node_row *row, const struct 
 		sub->device_type == MESHADV_DEVICE_ASSET, row->created_at, &row->job.node_id);
 
 	if (e == ERR_FULL)
-		return refuse(why, e, "network_id", "this network has no node id left");
+		return nodes_refuse(why, e, "network_id", "this network has no node id left");
 	if (e == ERR_OK)
 		e = make_handle(n, &row->job.handle);
 	if (e == ERR_OK)
 		e = store_nodes_insert(n->store, row, &sub->key);
 	if (e == ERR_OK)
 		e = audit_added(n, row, who);
-	return explain(why, e);
+	return nodes_explain(why, e);
 }
 
 static enum err add(struct nodes *n, const struct clock_now *now, const struct caller *who,
@@ -497,14 +295,14 @@ static enum err add(struct nodes *n, const struct clock_now *now, const struct c
 	struct node_row row = {0};
 	struct network_row network;
 	struct svctime t;
-	enum err e = get_network(n, req->network_id, &network, why);
+	enum err e = nodes_get_network(n, req->network_id, &network, why);
 
 	if (e == ERR_OK)
 		e = check_vacant(n, sub->serial, why);
 	if (e != ERR_OK)
 		return e;
 	if ((e = service_time(n, now, &t)) != ERR_OK)
-		return explain(why, e);
+		return nodes_explain(why, e);
 	fill_row(&row, req, sub, who, &t);
 	if ((e = insert_node(n, &row, sub, who, why)) != ERR_OK)
 		return e;
@@ -518,7 +316,7 @@ enum err nodes_add(struct nodes *n, const struct clock_now *now, const struct ca
 	const struct node_request *req, struct node_view *out, struct reason *why)
 {
 	struct subject sub = {0};
-	enum err e = need(who, ROLE_ENROLLER, why);
+	enum err e = nodes_need(who, ROLE_ENROLLER, why);
 
 	if (e == ERR_OK)
 		e = check_limits(req, why);
@@ -553,13 +351,13 @@ enum err nodes_list(struct nodes *n, const struct clock_now *now, const struct c
 {
 	struct nodes_filter filter = {.network_id = query->network_id, .state = query->state};
 	struct node_each f = {.each = each, .ctx = ctx};
-	enum err e = need(who, ROLE_OBSERVER, why);
+	enum err e = nodes_need(who, ROLE_OBSERVER, why);
 
 	if (e != ERR_OK)
 		return e;
 	if ((e = service_time(n, now, &f.now)) == ERR_OK)
 		e = store_nodes_list(n->store, &filter, query->after, each_node, &f);
-	return explain(why, e);
+	return nodes_explain(why, e);
 }
 
 static enum err find(struct nodes *n, const char *text, struct node_row *out, struct reason *why)
@@ -571,8 +369,8 @@ static enum err find(struct nodes *n, const char *text, struct node_row *out, st
 		return e;
 	e = store_nodes_get(n->store, serial, out);
 	if (e == ERR_NOT_FOUND)
-		return refuse(why, e, "serial", "there is no such node");
-	return explain(why, e);
+		return nodes_refuse(why, e, "serial", "there is no such node");
+	return nodes_explain(why, e);
 }
 
 enum err nodes_show(struct nodes *n, const struct clock_now *now, const struct caller *who,
@@ -580,14 +378,14 @@ enum err nodes_show(struct nodes *n, const struct clock_now *now, const struct c
 {
 	struct node_row row;
 	struct svctime t;
-	enum err e = need(who, ROLE_OBSERVER, why);
+	enum err e = nodes_need(who, ROLE_OBSERVER, why);
 
 	if (e == ERR_OK)
 		e = find(n, serial, &row, why);
 	if (e != ERR_OK)
 		return e;
 	if ((e = service_time(n, now, &t)) != ERR_OK)
-		return explain(why, e);
+		return nodes_explain(why, e);
 	view_node(&row, &t, out);
 	return ERR_OK;
 }
@@ -602,7 +400,7 @@ static enum err order(struct nodes *n, const struct clock_now *now, const struct
 	enum err e = service_time(n, now, &t);
 
 	if (e != ERR_OK)
-		return explain(why, e);
+		return nodes_explain(why, e);
 	if (!job_step(&row->job, &event, t.service_ms).store) {
 		reason_set(why, "serial", "not possible: it is %s", job_state_name(was));
 		return ERR_CONFLICT;
@@ -611,7 +409,7 @@ static enum err order(struct nodes *n, const struct clock_now *now, const struct
 	e = nodes_keep(n->store, row->network_id, &row->job, was, who,
 		&(struct nodes_moment){t.service_ms, now->wall_s});
 	if (e != ERR_OK)
-		return explain(why, e);
+		return nodes_explain(why, e);
 	view_node(row, &t, out);
 	if (n->changed)
 		n->changed(n->ctx, row);
@@ -622,14 +420,14 @@ enum err nodes_cancel(struct nodes *n, const struct clock_now *now, const struct
 	const char *serial, struct node_view *out, struct reason *why)
 {
 	struct node_row row;
-	enum err e = need(who, ROLE_ENROLLER, why);
+	enum err e = nodes_need(who, ROLE_ENROLLER, why);
 
 	if (e == ERR_OK)
 		e = find(n, serial, &row, why);
 	if (e != ERR_OK)
 		return e;
 	if (who->role < ROLE_ADMIN && row.created_uid != who->uid)
-		return refuse(why, ERR_DENIED, NULL, "somebody else added this node");
+		return nodes_refuse(why, ERR_DENIED, NULL, "somebody else added this node");
 	return order(n, now, who, &row, JOB_EVENT_CANCEL, out, why);
 }
 
@@ -637,7 +435,7 @@ enum err nodes_remove(struct nodes *n, const struct clock_now *now, const struct
 	const char *serial, struct node_view *out, struct reason *why)
 {
 	struct node_row row;
-	enum err e = need(who, ROLE_ADMIN, why);
+	enum err e = nodes_need(who, ROLE_ADMIN, why);
 
 	if (e == ERR_OK)
 		e = find(n, serial, &row, why);

@@ -140,31 +140,36 @@ static void on_committed(void *arg, enum err committed)
 	free(p);
 }
 
-static enum err store_next(struct entry *en, const struct job *next, const struct nodes_moment *at)
-{
-	struct runner *r = en->runner;
-	enum err e = batch_enter(r->config.batch);
-
-	if (e != ERR_OK)
-		return e;
-	e = nodes_keep(r->config.store, en->net->id, next, en->job.state, NULL, at);
-	return batch_leave(r->config.batch, e);
-}
-
-static enum err keep_then_do(struct entry *en, const struct job *next, enum job_do what)
+/* Inside the open request. Steps again: entering it may have ended the batch before, and with that
+ * changed the job. */
+static enum err step_and_keep(struct entry *en, const struct job_event *event, struct pending *p)
 {
 	struct runner *r = en->runner;
 	struct nodes_moment at = {runner_now(r), wall_s(r)};
-	struct pending *p = calloc(1, sizeof(*p));
-	enum err e = p ? store_next(en, next, &at) : ERR_NOMEM;
+	enum job_state was = en->job.state;
+	struct job next = en->job;
+	struct job_action action = job_step(&next, event, at.now_ms);
+	enum err e = ERR_OK;
 
-	if (e != ERR_OK) {
-		free(p);
+	if (action.store)
+		e = nodes_keep(r->config.store, en->net->id, &next, was, NULL, &at);
+	if (e != ERR_OK)
 		return e;
-	}
-	*p = (struct pending){r, next->serial, what, event_of(next, en->net->id, at.wall_s)};
-	en->job = *next;
-	e = batch_after(r->config.batch, on_committed, p);
+	en->job = next;
+	*p = (struct pending){r, next.serial, action.what, event_of(&next, en->net->id, at.wall_s)};
+	return ERR_OK;
+}
+
+static enum err keep_then_do(struct entry *en, const struct job_event *event)
+{
+	struct batch *batch = en->runner->config.batch;
+	struct pending *p = calloc(1, sizeof(*p));
+	enum err e = p ? batch_enter(batch) : ERR_NOMEM;
+
+	if (e == ERR_OK)
+		e = batch_leave(batch, step_and_keep(en, event, p));
+	if (e == ERR_OK)
+		e = batch_after(batch, on_committed, p);
 	if (e != ERR_OK)
 		free(p);
 	return e;
@@ -183,7 +188,7 @@ void runner_apply(struct entry *en, const struct job_event *event)
 		perform(en, action.what);
 		return;
 	}
-	e = keep_then_do(en, &next, action.what);
+	e = keep_then_do(en, event);
 	if (e != ERR_OK)
 		recover(r, serial, e);
 }
