@@ -91,9 +91,12 @@ static enum err open_database(struct store *s, const char *path)
 	return ERR_OK;
 }
 
-/* A larger checkpoint interval than SQLite's 1000 pages: under load, most pages are written to the
- * database once instead of many times. The cache stays small: nothing is kept in memory. */
-static const char SETTINGS[] = "PRAGMA trusted_schema = OFF;"
+/* Keys and ids are random, so each row dirties pages of its own: small pages halve what a commit
+ * has to sync (and what an SD card wears by), at no measurable cost. 16 MB between checkpoints:
+ * under load most pages go to the database once instead of many times. Nothing is kept in memory
+ * but a small cache. */
+static const char SETTINGS[] = "PRAGMA page_size = 2048;"
+			       "PRAGMA trusted_schema = OFF;"
 			       "PRAGMA foreign_keys = ON;"
 			       "PRAGMA secure_delete = ON;"
 			       "PRAGMA cell_size_check = ON;"
@@ -101,7 +104,7 @@ static const char SETTINGS[] = "PRAGMA trusted_schema = OFF;"
 			       "PRAGMA cache_size = -6144;"
 			       "PRAGMA journal_mode = WAL;"
 			       "PRAGMA synchronous = FULL;"
-			       "PRAGMA wal_autocheckpoint = 4000;";
+			       "PRAGMA wal_autocheckpoint = 8000;";
 
 static enum err read_number(struct store *s, const char *sql, int64_t *out)
 {

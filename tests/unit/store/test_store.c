@@ -65,6 +65,7 @@ START_TEST(settings_are_those_of_the_design)
 		{"PRAGMA foreign_keys", 1},
 		{"PRAGMA secure_delete", 1},
 		{"PRAGMA trusted_schema", 0},
+		{"PRAGMA page_size", 2048},
 	};
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
