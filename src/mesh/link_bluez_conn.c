@@ -181,11 +181,21 @@ static void on_removed(void *arg, DBusMessage *reply)
 	failed(c, LINK_DOWN_SETUP);
 }
 
-/* A characteristic that is stuck as "acquired", or a GATT table that is not the node's: bluetoothd
- * forgets both with the device, which is back with its next advertisement. */
-static void cure(struct bz_conn *c, const char *what)
+static void remove_device(struct bz_conn *c)
 {
 	const char *path = c->path;
+
+	if (bz_call(c->bz, c->bz->adapter, "org.bluez.Adapter1", "RemoveDevice",
+		    DBUS_TYPE_OBJECT_PATH, &path, CALL_MS, on_removed, c, &c->call) != ERR_OK)
+		failed(c, LINK_DOWN_SETUP);
+}
+
+/* A characteristic that is stuck as "acquired", or a GATT table that is not the node's: bluetoothd
+ * forgets both with the device, which is back with its next advertisement. Not while it is
+ * connected: removing a stuck one then has killed bluetoothd 5.66. */
+static void cure(struct bz_conn *c, const char *what)
+{
+	const struct bz_object *device = device_of(c);
 
 	cancel_call(c);
 	bz_io_close(c);
@@ -197,9 +207,10 @@ static void cure(struct bz_conn *c, const char *what)
 	log_info("bluez: removing device to cure it cause=\"%s\"", what);
 	c->is_cured = true;
 	enter(c, BZ_CONN_CURE, CURE_MS);
-	if (bz_call(c->bz, c->bz->adapter, "org.bluez.Adapter1", "RemoveDevice",
-		    DBUS_TYPE_OBJECT_PATH, &path, CALL_MS, on_removed, c, &c->call) != ERR_OK)
-		failed(c, LINK_DOWN_SETUP);
+	if (device && device->is_connected)
+		bz_hang_up(c->bz, c->path);
+	else
+		remove_device(c);
 }
 
 /* --- sockets -----------------------------------------------------------------------------------
@@ -477,6 +488,8 @@ static void link_gone(struct bz_conn *c)
 			bz_conn_lost(c);
 	} else if (c->state == BZ_CONN_RESOLVE || c->state == BZ_CONN_NOTIFY) {
 		failed(c, LINK_DOWN_SETUP);
+	} else if (c->state == BZ_CONN_CURE && !c->call) {
+		remove_device(c);
 	}
 }
 

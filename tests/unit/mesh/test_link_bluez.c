@@ -319,11 +319,15 @@ START_TEST(stuck_characteristic_is_cured_by_removing_the_device)
 	device("ServicesResolved", true);
 	until(&bz.calls[SCRIPT_NOTIFY], 1);
 	pass_ms(5000);
+	until(&bz.calls[SCRIPT_DISCONNECT], 1);
+	settle();
+	ck_assert_int_eq(bz.calls[SCRIPT_REMOVE], 0); /* not while it is connected */
+	device("Connected", false);
 	until(&bz.calls[SCRIPT_REMOVE], 1);
 	bz.answers[SCRIPT_NOTIFY].is_silent = false;
 	bluez_script_remove_device(&bz);
 	bluez_script_add_device(&bz);
-	until(&advert_count, 2);
+	until(&advert_count, 3);
 	pass_ms(1000);
 	until(&bz.calls[SCRIPT_CONNECT], 2);
 	device("ServicesResolved", true);
