@@ -13,6 +13,7 @@
 
 #define LIST_MS 15000
 #define RELIST_MS 1500
+#define ACTIVATE_MS 5000
 
 /* --- adapter -----------------------------------------------------------------------------------
  */
@@ -88,15 +89,49 @@ static void on_listed(void *arg, DBusMessage *reply)
 	choose_adapter(bz);
 }
 
-static void list(void *arg)
+static void list(struct bz *bz)
 {
-	struct bz *bz = arg;
-
 	if (!bz->owner || bz->listing)
 		return;
 	if (bz_call(bz, "/", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects",
 		    DBUS_TYPE_INVALID, NULL, LIST_MS, on_listed, bz, &bz->listing) != ERR_OK)
 		timer_arm(bz->timers, &bz->relist, RELIST_MS);
+}
+
+static void on_activated(void *arg, DBusMessage *reply)
+{
+	(void)arg;
+	if (dbus_reply_check(reply, "u") != ERR_OK)
+		log_debug("bluez: not activated error=%s", dbus_reply_error(reply));
+}
+
+/* A bluetoothd that has crashed is started by whoever needs it: its unit is bus-activated and does
+ * not restart by itself. */
+static void activate(struct bz *bz)
+{
+	DBusMessage *msg = dbus_message_new_method_call(
+		DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS, "StartServiceByName");
+	const char *name = "org.bluez";
+	dbus_uint32_t flags = 0;
+
+	if (msg && !dbus_message_append_args(msg, DBUS_TYPE_STRING, &name, DBUS_TYPE_UINT32, &flags,
+			   DBUS_TYPE_INVALID)) {
+		dbus_message_unref(msg);
+		msg = NULL;
+	}
+	if (dbus_loop_call(bz->dbus, msg, LIST_MS, on_activated, bz, NULL) != ERR_OK)
+		log_debug("bluez: activation not asked for");
+	timer_arm(bz->timers, &bz->relist, ACTIVATE_MS);
+}
+
+static void on_relist(void *arg)
+{
+	struct bz *bz = arg;
+
+	if (bz->owner)
+		list(bz);
+	else if (dbus_loop_connection(bz->dbus))
+		activate(bz);
 }
 
 /* owner NULL or "": bluetoothd is away. */
@@ -114,8 +149,10 @@ static void set_owner(struct bz *bz, const char *owner)
 	bz->is_listed = false;
 	bz_objects_clear(&bz->objects);
 	choose_adapter(bz);
-	if (!owner || owner[0] == '\0')
+	if (!owner || owner[0] == '\0') {
+		timer_arm(bz->timers, &bz->relist, RELIST_MS);
 		return;
+	}
 	bz->owner = strdup(owner);
 	list(bz);
 }
@@ -212,6 +249,12 @@ static bool on_message(void *arg, DBusMessage *msg)
 /* --- the bus -----------------------------------------------------------------------------------
  */
 
+static void no_owner(struct bz *bz)
+{
+	log_info("bluez: bluetoothd is not there yet");
+	timer_arm(bz->timers, &bz->relist, RELIST_MS);
+}
+
 static void on_owner_reply(void *arg, DBusMessage *reply)
 {
 	const char *owner;
@@ -220,7 +263,7 @@ static void on_owner_reply(void *arg, DBusMessage *reply)
 		dbus_message_get_args(reply, NULL, DBUS_TYPE_STRING, &owner, DBUS_TYPE_INVALID))
 		set_owner(arg, owner);
 	else
-		log_info("bluez: bluetoothd is not there yet");
+		no_owner(arg);
 }
 
 static void on_up(void *arg)
@@ -328,7 +371,7 @@ enum err link_bluez_new(struct event_base *base, struct timers *timers,
 	bz->timers = timers;
 	bz->events = events;
 	bz->arg = arg;
-	timer_init(&bz->relist, list, bz);
+	timer_init(&bz->relist, on_relist, bz);
 	bz_scan_init(bz);
 	bz_conns_init(bz);
 	e = set_up(bz, conf);

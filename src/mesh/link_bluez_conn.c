@@ -191,8 +191,9 @@ static void remove_device(struct bz_conn *c)
 }
 
 /* A characteristic that is stuck as "acquired", or a GATT table that is not the node's: bluetoothd
- * forgets both with the device, which is back with its next advertisement. Not while it is
- * connected: removing a stuck one then has killed bluetoothd 5.66. */
+ * forgets both with the device, which is back with its next advertisement. The last resort: the
+ * bluetoothd 5.66 that we tried dies of removing a stuck device (connected or not), which ends all
+ * other links, too; it is cured then as well. */
 static void cure(struct bz_conn *c, const char *what)
 {
 	const struct bz_object *device = device_of(c);
@@ -461,12 +462,10 @@ static void on_timer(void *arg)
 		else
 			failed(c, LINK_DOWN_SETUP);
 		break;
+	case BZ_CONN_NOTIFY: /* stuck for good only if it is refused from now on */
 	case BZ_CONN_WRITE:
 	case BZ_CONN_CURE:
 		failed(c, LINK_DOWN_SETUP);
-		break;
-	case BZ_CONN_NOTIFY:
-		cure(c, "AcquireNotify does not answer");
 		break;
 	case BZ_CONN_ENDED:
 		tell_down(c);
