@@ -93,7 +93,7 @@ struct mesh_request_slot *mesh_requests_find(
 		struct mesh_request_slot *s = &t->slots[i];
 		int f = s->id != 0 ? fit(&s->match, msg, bytes) : 0;
 
-		if (f > best_fit || (f > 0 && f == best_fit && s->id < best->id)) {
+		if (f > best_fit || (best && f == best_fit && s->id < best->id)) {
 			best = s;
 			best_fit = f;
 		}

@@ -298,13 +298,22 @@ START_TEST(failed_connect_is_tried_again_a_few_times)
 	for (int i = 1; i <= 4; i++) {
 		until(&bz.calls[SCRIPT_CONNECT], i);
 		settle();
-		pass_ms(2000);
+		if (i < 4)
+			pass_ms(2000);
 	}
 	settle();
 	pass_ms(1);
 	ck_assert_int_eq(down_count, 1);
 	ck_assert_int_eq(last_down, LINK_DOWN_CONNECT);
 	ck_assert_int_eq(bz.calls[SCRIPT_CONNECT], 4);
+	open_conn(); /* whoever asked is told to be patient */
+	pass_ms(400);
+	settle();
+	ck_assert_int_eq(bz.calls[SCRIPT_CONNECT], 4);
+	while (bz.calls[SCRIPT_CONNECT] < 5) {
+		pass_ms(100);
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
 	end();
 }
 END_TEST
