@@ -68,6 +68,7 @@ void rig_start(struct rig *r)
 {
 	static const struct mesh_events events = {.adapter = on_adapter};
 	struct runner_config config = {.clock = rig_clock, .on_event = on_event, .ctx = r};
+	struct batch_config batch = {.requests_max = r->requests_max};
 
 	set_clock(r);
 	r->killed = false;
@@ -77,7 +78,7 @@ void rig_start(struct rig *r)
 	r->base = event_base_new();
 	need(r->base != NULL, "event base");
 	need(event_base_priority_init(r->base, BATCH_PRIORITIES) == 0, "priorities");
-	NEED(batch_new(r->w.store, r->base, NULL, &r->batch));
+	NEED(batch_new(r->w.store, r->base, &batch, &r->batch));
 	NEED(batch_on_end(r->batch, on_end, r));
 	NEED(mesh_new(&r->timers, r->w.crypto, aes128_default(), &events, r, &r->mesh));
 	r->link = link_air_new(r->air, mesh_link_events(), r->mesh);

@@ -294,6 +294,34 @@ START_TEST(stops_when_it_is_cancelled)
 }
 END_TEST
 
+/* A cancel that waits for its commit while the job goes on: whatever comes between them, what the
+ * operator was told stays true. A batch of one request makes each event end the batch before. */
+START_TEST(never_overwrites_a_cancel)
+{
+	log_set_level(LOG_LEVEL_ERR);
+	for (uint64_t ms = 3000; ms < 3400; ms += 20) {
+		struct node_view v;
+		struct rig r;
+
+		with_gateway(&r, 14, NEAR);
+		rig_stop(&r);
+		r.requests_max = 1;
+		rig_start(&r);
+		fleet = 1;
+		(void)rig_run(&r, ms, NULL);
+		add_fleet(&r);
+		(void)rig_run(&r, 1, NULL); /* the runner has taken it, and waits */
+		ck_assert_int_eq(batch_enter(r.batch), ERR_OK);
+		ck_assert_int_eq(batch_leave(r.batch, nodes_cancel(r.nodes, &r.w.now, &WORLD_ADMIN,
+							      "FMBBC", &v, NULL)),
+			ERR_OK);
+		(void)rig_run(&r, 3000, NULL); /* begins with its advert, or another's */
+		ck_assert_int_eq(rig_show(&r, FIRST).state, JOB_CANCELLED);
+		rig_close(&r);
+	}
+}
+END_TEST
+
 START_TEST(comes_back_to_a_gateway_node_that_was_away)
 {
 	struct rig r;
@@ -402,6 +430,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, takes_the_right_key_after_a_wrong_one);
 	tcase_add_test(tc, removes_a_member_through_the_mesh);
 	tcase_add_test(tc, stops_when_it_is_cancelled);
+	tcase_add_test(tc, never_overwrites_a_cancel);
 	tcase_add_test(tc, comes_back_to_a_gateway_node_that_was_away);
 	tcase_add_test(tc, sends_again_when_the_answer_is_lost);
 	tcase_add_test(tc, survives_kill_at_every_commit_of_a_direct_enrollment);
