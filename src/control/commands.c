@@ -316,18 +316,6 @@ static enum err run_in_batch(const struct row *row, struct command_call *c)
 	return batch_leave(c->config->batch, e);
 }
 
-static enum err run_row(const struct row *row, struct command_call *c, const json_t *parameters)
-{
-	enum err e = params_decode(row->params, parameters, &c->params);
-
-	if (e != ERR_OK) {
-		reason_set(&c->why, c->params.field, "%s", c->params.reason);
-		return e;
-	}
-	e = row->kind == WRITES ? run_in_batch(row, c) : row->run(c);
-	return e == ERR_OK && c->no_memory ? ERR_NOMEM : e;
-}
-
 static bool has_param(const struct row *row, const char *name)
 {
 	for (const struct param *p = row->params; p->name; p++) {
@@ -352,6 +340,19 @@ static void name_parameter(const struct row *row, struct reason *why)
 			return;
 		}
 	}
+}
+
+static enum err run_row(const struct row *row, struct command_call *c, const json_t *parameters)
+{
+	enum err e = params_decode(row->params, parameters, &c->params);
+
+	if (e != ERR_OK) {
+		reason_set(&c->why, c->params.field, "%s", c->params.reason);
+		return e;
+	}
+	e = row->kind == WRITES ? run_in_batch(row, c) : row->run(c);
+	name_parameter(row, &c->why);
+	return e == ERR_OK && c->no_memory ? ERR_NOMEM : e;
 }
 
 static void log_failure(const struct row *row, const struct command_call *c, enum err e)
@@ -389,7 +390,6 @@ static enum err answer(const struct row *row, struct command_call *c,
 	out->then = then_of(row, e);
 	if (e == ERR_OK && row->kind == MORE)
 		fill_filter(c, &out->filter);
-	name_parameter(row, &c->why);
 	if (e != ERR_OK)
 		return encode_error(&out->reply, e, &c->why);
 	return varlink_encode_reply(&out->reply, c->out, row->kind == MORE);

@@ -116,7 +116,8 @@ static enum err read_bundle(const struct crypto *c, const struct agent_bundle *i
 	strip(&text, &n);
 	err = enrollmsg_bundle_parse(text, n, frame, b);
 	if (err) {
-		reason_set(why, "bundle", "this is not an enr1: line: %s", err_text(err));
+		reason_set(why, "bundle", "this is not the whole line of a bundle (enr1:...): %s",
+			err_text(err));
 		return err;
 	}
 	err = enrollmsg_bundle_check(c, b);

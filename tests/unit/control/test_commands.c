@@ -266,6 +266,21 @@ START_TEST(unknown_parameters_are_refused)
 }
 END_TEST
 
+/* "lifetime" is a word of the rules, which are told to callers as lifetime_s; not a caller's. */
+START_TEST(an_unknown_parameter_is_named_as_it_was_given)
+{
+	const struct caller who = {.role = ROLE_ADMIN};
+	struct varlink_call call = {.method = "org.enrolld.control.BundleIssue",
+		.parameters = json_pack("{s:i}", "lifetime", 1)};
+	struct commands_outcome out;
+
+	ck_assert_int_eq(commands_run(&config, &who, &call, &out), ERR_OK);
+	ck_assert_ptr_nonnull(strstr(out.reply.p, "\"field\":\"lifetime\""));
+	varlink_buf_clear(&out.reply);
+	json_decref(call.parameters);
+}
+END_TEST
+
 START_TEST(an_upgrade_is_refused)
 {
 	const struct caller who = {.role = ROLE_ADMIN};
@@ -330,6 +345,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, replies_that_depend_on_the_store_wait_for_it);
 	tcase_add_test(tc, a_failed_handler_is_undone_and_named);
 	tcase_add_test(tc, unknown_parameters_are_refused);
+	tcase_add_test(tc, an_unknown_parameter_is_named_as_it_was_given);
 	tcase_add_test(tc, an_upgrade_is_refused);
 	tcase_add_test(tc, the_interface_file_names_every_method);
 	tcase_add_test(tc, filters_by_object_and_id);
