@@ -124,6 +124,11 @@ enum err batch_enter(struct batch *b)
 	return e;
 }
 
+static bool is_storage(enum err e)
+{
+	return e == ERR_FULL || e == ERR_NOMEM || e == ERR_BUSY;
+}
+
 enum err batch_leave(struct batch *b, enum err result)
 {
 	enum err e;
@@ -134,9 +139,8 @@ enum err batch_leave(struct batch *b, enum err result)
 	e = result == ERR_OK ? store_request_keep(b->store) : store_request_undo(b->store);
 	if (!store_in_transaction(b->store)) {
 		/* SQLite gave all of it up: whoever shared it has failed with us. */
-		result = result == ERR_OK ? ERR_IO : result;
-		(void)finish(b, result);
-		return result;
+		(void)finish(b, is_storage(result) ? result : ERR_IO);
+		return result == ERR_OK ? ERR_IO : result;
 	}
 	if (e != ERR_OK) {
 		/* What cannot be undone alone is undone together. */

@@ -100,6 +100,21 @@ enum err service_push(struct service *s, const struct service_event *event)
 	return ERR_OK;
 }
 
+/* An undone request has not happened. */
+static void begin_request(void *arg)
+{
+	struct service *s = arg;
+
+	s->event_kept = s->event_count;
+}
+
+static void undo_request(void *arg)
+{
+	struct service *s = arg;
+
+	s->event_count = s->event_kept;
+}
+
 static void deliver_events(struct service *s)
 {
 	struct service_event *event = s->event;
@@ -107,7 +122,7 @@ static void deliver_events(struct service *s)
 
 	/* Taken away first: a listener may start the next transaction. */
 	s->event = NULL;
-	s->event_count = s->event_room = 0;
+	s->event_count = s->event_room = s->event_kept = 0;
 	for (size_t i = 0; i < count && s->on_event; i++)
 		s->on_event(s->on_event_arg, &event[i]);
 	free(event);
@@ -130,7 +145,7 @@ void service_committed(void *arg, enum err committed)
 	struct service *s = arg;
 
 	if (committed != ERR_OK) {
-		s->event_count = 0;
+		s->event_count = s->event_kept = 0;
 		s->stored = false;
 		service_spk_forget(s);
 	} else {
@@ -319,7 +334,7 @@ enum err service_new(struct store *store, const struct crypto *crypto,
 	s->store = store;
 	s->crypto = crypto;
 	s->refusals_left = SERVICE_REFUSALS_MAX;
-	store_before_commit(store, store_time, s);
+	store_hook(store, &(struct store_hooks){s, store_time, begin_request, undo_request});
 	e = take_config(s, config, why);
 	if (e == ERR_OK)
 		e = store_begin(store);
@@ -342,7 +357,7 @@ void service_free(struct service *s)
 {
 	if (!s)
 		return;
-	store_before_commit(s->store, NULL, NULL);
+	store_hook(s->store, NULL);
 	service_spk_forget(s);
 	x3dh_keypair_wipe(&s->identity);
 	bytes_wipe(s->welcome, sizeof(s->welcome));

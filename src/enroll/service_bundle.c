@@ -26,20 +26,22 @@ static enum err encode(struct service *s, const struct bundle_row *row,
 	return enrollmsg_bundle_encode(&bundle, out->frame, sizeof(out->frame), &out->frame_bytes);
 }
 
+#define SWEEPS_MAX 4 /* so much of the sweep's work one request may do */
+
 /* A full quota may be full of bundles that are over but not swept yet. */
 static enum err insert_row(struct service *s, const struct clock_now *now, struct bundle_row *row,
 	const struct secret32 *opk_private)
 {
-	size_t swept = 0;
 	enum err e = bundles_insert(s->store, row, opk_private, s->config.quota);
 
-	while (e == ERR_QUOTA) {
+	for (unsigned i = 0; e == ERR_QUOTA && i < SWEEPS_MAX; i++) {
+		size_t swept = 0;
+
 		e = service_sweep(s, now, &swept);
-		if (e != ERR_OK)
-			return e;
-		e = bundles_insert(s->store, row, opk_private, s->config.quota);
-		if (swept == 0)
-			return e;
+		if (e == ERR_OK && swept == 0)
+			return ERR_QUOTA;
+		if (e == ERR_OK)
+			e = bundles_insert(s->store, row, opk_private, s->config.quota);
 	}
 	return e;
 }

@@ -37,6 +37,7 @@ struct service {
 
 	struct service_event *event; /* of the open transaction */
 	size_t event_count, event_room;
+	size_t event_kept; /* of the requests before the present one */
 	service_event_fn *on_event;
 	void *on_event_arg;
 

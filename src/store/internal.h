@@ -15,8 +15,7 @@ struct store {
 	const struct seal *seal;
 	unsigned version;
 	bool full;
-	store_last_fn *before_commit;
-	void *before_commit_arg;
+	struct store_hooks hooks;
 	struct store_statement {
 		const char *sql; /* by its address */
 		sqlite3_stmt *p;

@@ -298,8 +298,8 @@ enum err store_commit(struct store *s)
 	static const char COMMIT[] = "COMMIT";
 	enum err e = store_in_transaction(s) ? ERR_OK : ERR_STATE;
 
-	if (e == ERR_OK && s->before_commit)
-		e = s->before_commit(s->before_commit_arg);
+	if (e == ERR_OK && s->hooks.before_commit)
+		e = s->hooks.before_commit(s->hooks.arg);
 	if (e == ERR_OK)
 		e = run(s, COMMIT);
 	if (e == ERR_OK)
@@ -309,10 +309,9 @@ enum err store_commit(struct store *s)
 	return e;
 }
 
-void store_before_commit(struct store *s, store_last_fn *fn, void *arg)
+void store_hook(struct store *s, const struct store_hooks *hooks)
 {
-	s->before_commit = fn;
-	s->before_commit_arg = arg;
+	s->hooks = hooks ? *hooks : (struct store_hooks){.arg = NULL};
 }
 
 void store_rollback(struct store *s)
@@ -327,7 +326,11 @@ enum err store_request_begin(struct store *s)
 {
 	static const char SAVE[] = "SAVEPOINT request";
 
-	return store_in_transaction(s) ? run(s, SAVE) : ERR_STATE;
+	enum err e = store_in_transaction(s) ? run(s, SAVE) : ERR_STATE;
+
+	if (e == ERR_OK && s->hooks.request_begun)
+		s->hooks.request_begun(s->hooks.arg);
+	return e;
 }
 
 enum err store_request_keep(struct store *s)
@@ -342,6 +345,8 @@ enum err store_request_undo(struct store *s)
 	static const char UNDO[] = "ROLLBACK TO request";
 	enum err e = store_in_transaction(s) ? run(s, UNDO) : ERR_STATE;
 
+	if (s->hooks.request_undone)
+		s->hooks.request_undone(s->hooks.arg);
 	return e == ERR_OK ? store_request_keep(s) : e;
 }
 

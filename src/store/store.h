@@ -48,10 +48,17 @@ unsigned store_version(const struct store *s);
 
 ENR_MUST_CHECK enum err store_begin(struct store *s);  /* takes the write lock; ERR_STATE if open */
 ENR_MUST_CHECK enum err store_commit(struct store *s); /* on failure all is rolled back */
-/* One function that store_commit calls first, still inside the transaction: what every commit must
- * hold (service time). Its error fails the commit. */
-typedef enum err store_last_fn(void *arg);
-void store_before_commit(struct store *s, store_last_fn *fn, void *arg);
+/* What one rule keeper wants to know of transactions; any function may be NULL. */
+struct store_hooks {
+	void *arg;
+	/* First thing in store_commit, still inside: what every commit must hold (service time).
+	 * Its error fails the commit. */
+	enum err (*before_commit)(void *arg);
+	void (*request_begun)(void *arg);
+	void (*request_undone)(void *arg); /* also when the undoing itself failed */
+};
+/* Copied. NULL: none. */
+void store_hook(struct store *s, const struct store_hooks *hooks);
 void store_rollback(struct store *s); /* nothing open: nothing happens */
 /* False also after SQLite itself rolled back (full disk, I/O error). */
 bool store_in_transaction(const struct store *s);

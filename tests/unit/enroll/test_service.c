@@ -334,6 +334,28 @@ START_TEST(events_come_after_the_commit_only_and_in_order)
 }
 END_TEST
 
+START_TEST(an_undone_request_is_no_event_but_its_neighbours_are)
+{
+	static const uint32_t too_long[2] = {60, SERVICE_LIFETIME_MAX_S + 1};
+
+	world_begin(&w);
+	for (int i = 0; i < 3; i++) {
+		enum err e;
+
+		ck_assert_int_eq(store_request_begin(w.store), ERR_OK);
+		e = service_bundle_issue(w.service, &w.now, &WORLD_ALICE, i == 1 ? too_long : NULL,
+			2, ignore_issued, NULL, NULL);
+		ck_assert_int_eq(e, i == 1 ? ERR_RANGE : ERR_OK);
+		ck_assert_int_eq(
+			e == ERR_OK ? store_request_keep(w.store) : store_request_undo(w.store),
+			ERR_OK);
+	}
+	ck_assert_int_eq(world_end(&w), ERR_OK);
+	ck_assert_uint_eq(heard.count, 4);
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM bundles"), 4);
+}
+END_TEST
+
 START_TEST(every_event_and_state_has_a_word)
 {
 	for (unsigned i = 0; i < SERVICE_EVENT_COUNT; i++)
@@ -427,6 +449,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, a_rotation_that_is_rolled_back_leaves_no_key_behind);
 	tcase_add_test(tc, the_identity_stays);
 	tcase_add_test(tc, events_come_after_the_commit_only_and_in_order);
+	tcase_add_test(tc, an_undone_request_is_no_event_but_its_neighbours_are);
 	tcase_add_test(tc, every_event_and_state_has_a_word);
 	tcase_add_test(tc, the_audit_log_lists_and_verifies);
 	tcase_add_test(tc, refuses_a_configuration_that_cannot_work);

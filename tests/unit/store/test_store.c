@@ -210,12 +210,12 @@ static enum err refuse_commit(void *arg)
 
 START_TEST(what_must_be_in_every_commit_can_fail_it)
 {
-	store_before_commit(w.store, refuse_commit, NULL);
+	store_hook(w.store, &(struct store_hooks){.before_commit = refuse_commit});
 	ck_assert_int_eq(store_begin(w.store), ERR_OK);
 	ck_assert_int_eq(put("a"), ERR_OK);
 	ck_assert_int_eq(store_commit(w.store), ERR_IO);
 	ck_assert(!store_in_transaction(w.store));
-	store_before_commit(w.store, NULL, NULL);
+	store_hook(w.store, NULL);
 	ck_assert_int_eq(addresses(), 0);
 }
 END_TEST
