@@ -223,7 +223,7 @@ void bluez_set_powered(struct bluez *b, bool on)
 		return;
 	}
 	end_sessions(b);
-	bluez_drop_devices(b, true);
+	bluez_power_off_devices(b);
 	renew_radio(b);
 	b->powered = false;
 	bluez_adapter_changed(b, "Powered");
@@ -244,6 +244,7 @@ void bluez_set_plugged(struct bluez *b, bool in)
 		return;
 	}
 	bluez_set_powered(b, false);
+	bluez_drop_devices(b, true);
 	bluez_adapter_removed(b);
 	b->exported = false;
 }
@@ -380,26 +381,29 @@ static void on_down(void *arg)
 static const struct dbus_loop_events bus_events = {
 	.up = on_up, .down = on_down, .message = on_message};
 
+static enum err get_on_the_bus(struct bluez *b)
+{
+	return dbus_loop_new(
+		b->base, b->address[0] != '\0' ? b->address : NULL, &bus_events, b, &b->bus);
+}
+
+/* The connection goes, and with it the name; whoever waits gets NoReply from the bus. */
 void bluez_die(struct bluez *b)
 {
-	DBusMessage *call = dbus_message_new_method_call(
-		DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS, "ReleaseName");
-	const char *name = "org.bluez";
-
+	dbus_loop_free(b->bus);
+	b->bus = NULL;
 	end_sessions(b);
 	memset(b->clients, 0, sizeof(b->clients));
 	bluez_drop_devices(b, false);
 	renew_radio(b);
 	b->discovering = false;
-	dbus_message_append_args(call, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID);
-	dbus_message_set_no_reply(call, TRUE);
-	bluez_send(b, call);
 }
 
 void bluez_revive(struct bluez *b)
 {
 	b->powered = b->exported = true;
-	request_name(b);
+	if (!b->bus && get_on_the_bus(b) != ERR_OK)
+		log_err("fakebluez: cannot get on the bus again");
 }
 
 static void on_expire(evutil_socket_t fd, short what, void *arg)
@@ -428,8 +432,10 @@ enum err bluez_new(struct drive *drive, const char *bus_address, void (*ready)(v
 		abort();
 	(void)event_add(b->expire_timer, &tv);
 	renew_radio(b);
+	if (bus_address)
+		snprintf(b->address, sizeof(b->address), "%s", bus_address);
 	*out = b;
-	return dbus_loop_new(b->base, bus_address, &bus_events, b, &b->bus);
+	return get_on_the_bus(b);
 }
 
 void bluez_free(struct bluez *b)
@@ -440,6 +446,7 @@ void bluez_free(struct bluez *b)
 	air_radio_free(b->radio);
 	event_free(b->scan_timer);
 	event_free(b->expire_timer);
-	dbus_loop_free(b->bus);
+	if (b->bus)
+		dbus_loop_free(b->bus);
 	free(b);
 }

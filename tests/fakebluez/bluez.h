@@ -64,7 +64,8 @@ struct bluez {
 	struct event_base *base;
 	struct drive *drive;
 	struct air_radio *radio;
-	struct dbus_loop *bus;
+	struct dbus_loop *bus; /* NULL while it is dead */
+	char address[256];     /* of the bus; "": the system's */
 	bool powered, discovering, exported;
 	struct bluez_client clients[BLUEZ_CLIENTS_MAX]; /* filters and discovery sessions */
 	bool session[BLUEZ_CLIENTS_MAX];
@@ -124,10 +125,11 @@ void bluez_on_report(void *ctx, const struct port_report *report, struct span rs
 void bluez_on_connected(void *ctx, uint16_t link, enum err result);
 void bluez_on_disconnected(void *ctx, uint16_t link, uint8_t hci_reason);
 void bluez_expire(struct bluez *b);
-/* All devices go, connected or not. tell: with signals. keep_known: only those that are temporary.
+/* All links end; devices that were not connected are temporary and go, the others stay (bluez.md).
  */
+void bluez_power_off_devices(struct bluez *b);
+/* All devices are gone; tell: with signals. */
 void bluez_drop_devices(struct bluez *b, bool tell);
-void bluez_fail_pending(struct bluez_device *d, const char *text);
 
 /* --- bluez_gatt.c
  * ----------------------------------------------------------------------------------- */

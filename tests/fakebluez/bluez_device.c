@@ -367,7 +367,9 @@ void bluez_remove_device(struct bluez *b, DBusMessage *call)
 		forget(d, true);
 	} else if (d->state == BLUEZ_CONNECTING) {
 		air_radio_disconnect(b->radio, d->link);
+		fail_call(b, &d->connect, "br-connection-canceled");
 		bluez_reply(b, call);
+		forget(d, true);
 	} else {
 		answer_call(b, &d->remove);
 		d->remove = dbus_message_ref(call);
@@ -378,26 +380,40 @@ void bluez_remove_device(struct bluez *b, DBusMessage *call)
 /* --- all at once
  * ---------------------------------------------------------------------------------------- */
 
-void bluez_fail_pending(struct bluez_device *d, const char *text)
+static void fail_pending(struct bluez_device *d)
 {
-	fail_call(d->bluez, &d->connect, text);
-	fail_call(d->bluez, &d->notify, text);
+	fail_call(d->bluez, &d->connect, "Input/output error");
+	fail_call(d->bluez, &d->notify, "Input/output error");
+	answer_call(d->bluez, &d->disconnect);
+	answer_call(d->bluez, &d->remove);
+}
+
+void bluez_power_off_devices(struct bluez *b)
+{
+	struct bluez_device *next;
+
+	for (struct bluez_device *d = b->devices; d; d = next) {
+		bool was_connected = d->state == BLUEZ_CONNECTED || d->state == BLUEZ_DISCONNECTING;
+
+		next = d->next;
+		(void)event_del(d->timer);
+		bluez_close_sockets(d);
+		set_unresolved(d);
+		d->state = BLUEZ_IDLE;
+		fail_pending(d);
+		if (!was_connected) {
+			forget(d, true);
+			continue;
+		}
+		bluez_device_changed(d, "Connected");
+		bluez_release(d);
+		d->seen_ms = air_now_ms(b->drive->air);
+		d->has_rssi = false;
+	}
 }
 
 void bluez_drop_devices(struct bluez *b, bool tell)
 {
-	while (b->devices) {
-		struct bluez_device *d = b->devices;
-
-		if (tell) {
-			bluez_close_sockets(d);
-			bluez_fail_pending(d, "Input/output error");
-			set_unresolved(d);
-			if (d->state == BLUEZ_CONNECTED || d->state == BLUEZ_DISCONNECTING) {
-				d->state = BLUEZ_IDLE;
-				bluez_device_changed(d, "Connected");
-			}
-		}
-		forget(d, tell);
-	}
+	while (b->devices)
+		forget(b->devices, tell);
 }

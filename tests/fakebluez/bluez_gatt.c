@@ -86,6 +86,15 @@ static bool read_one(struct bluez_device *d)
 	return false;
 }
 
+/* What a client writes to the socket of notifications nobody reads. */
+static void drain(int fd)
+{
+	uint8_t b[READ_MAX];
+
+	while (recv(fd, b, sizeof(b), MSG_DONTWAIT) > 0)
+		;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct bluez_device *d = arg;
@@ -97,6 +106,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			;
 	else if (fd == d->fd[BLUEZ_TX] && is_hung_up(fd))
 		release(d, BLUEZ_TX);
+	else
+		drain(fd);
 	drive_arm(d->bluez->drive);
 }
 

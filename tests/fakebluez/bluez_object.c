@@ -33,7 +33,7 @@ void bluez_char_path(const struct bluez_device *d, enum bluez_char c, char out[B
 
 void bluez_send(struct bluez *b, DBusMessage *msg)
 {
-	if (!dbus_loop_connection(b->bus)) {
+	if (!b->bus || !dbus_loop_connection(b->bus)) {
 		if (msg)
 			dbus_message_unref(msg);
 		return;
