@@ -9,12 +9,12 @@
 #include "store/keys.h"
 
 #define SERVICE_ADDR_MAX (X3DH_ADDR_MAX + 1)
-#define SERVICE_SPK_SLACK_S 3600u      /* retransmission, clock skew (OP-0006 §7.10) */
-#define SERVICE_FORGET_S (7u * 86400u) /* expired and revoked rows stay visible so long */
-#define SERVICE_CHECKPOINT_S 3600u     /* deleted secrets leave the WAL after so long */
-#define SERVICE_SWEEP_MAX 64           /* rows in one portion of the sweep */
-#define SERVICE_REFUSALS_MAX 64        /* refused messages written to the audit log in a row */
-#define SERVICE_REFUSAL_EVERY_MS 1000u /* and then one in so long */
+#define SERVICE_SPK_SLACK_S 3600u         /* retransmission, clock skew (OP-0006 §7.10) */
+#define SERVICE_FORGET_S UINT64_C(604800) /* expired and revoked rows stay visible so long */
+#define SERVICE_CHECKPOINT_S 3600u        /* deleted secrets leave the WAL after so long */
+#define SERVICE_SWEEP_MAX 64              /* rows in one portion of the sweep */
+#define SERVICE_REFUSALS_MAX 64           /* refused messages written to the audit log in a row */
+#define SERVICE_REFUSAL_EVERY_MS 1000u    /* and then one in so long */
 
 struct service {
 	struct store *store;
