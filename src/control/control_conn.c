@@ -317,15 +317,19 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 /* --- life -------------------------------------------------------------------------------- */
 
+/* Strangers may not crowd out those with a role, however many uids a user namespace lends them. */
 static bool has_room(const struct control *c, const struct caller *who)
 {
-	uint32_t mine = 0, max = c->config.connections_per_uid_max;
+	uint32_t mine = 0, strangers = 0, max = c->config.connections_per_uid_max;
 
-	if (who->role == ROLE_NONE && max > CONN_PER_STRANGER_MAX)
-		max = CONN_PER_STRANGER_MAX;
-	for (const struct conn *k = c->conns; k; k = k->next)
+	for (const struct conn *k = c->conns; k; k = k->next) {
 		mine += k->who.uid == who->uid;
-	return c->count < c->config.connections_max && mine < max;
+		strangers += k->who.role == ROLE_NONE;
+	}
+	if (c->count >= c->config.connections_max || mine >= max)
+		return false;
+	return who->role != ROLE_NONE ||
+	       (mine < CONN_PER_STRANGER_MAX && strangers < c->config.connections_max / 4);
 }
 
 static void link_in(struct control *c, struct conn *k)

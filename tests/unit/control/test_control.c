@@ -466,6 +466,28 @@ START_TEST(strangers_have_fewer)
 }
 END_TEST
 
+START_TEST(strangers_of_many_uids_leave_room_for_others)
+{
+	int fd[3], none[8];
+
+	server.config.connections_max = 12;
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct caller stranger = {.uid = 100000 + i, .role = ROLE_NONE};
+
+		ck_assert_int_ge(fd[i] = join_as(&stranger), 0);
+	}
+	for (uint32_t i = 0; i < 8; i++) {
+		const struct caller stranger = {.uid = 200000 + i, .role = ROLE_NONE};
+
+		ck_assert_int_eq(none[i] = join_as(&stranger), -1);
+	}
+	ck_assert_int_ge(none[0] = join_as(&admin), 0);
+	close(none[0]);
+	for (int i = 0; i < 3; i++)
+		close(fd[i]);
+}
+END_TEST
+
 /* --- the listening socket ---------------------------------------------------------------- */
 
 static char path[64];
@@ -597,6 +619,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, each_uid_has_so_many_connections);
 	tcase_add_test(tc, all_together_have_so_many_connections);
 	tcase_add_test(tc, strangers_have_fewer);
+	tcase_add_test(tc, strangers_of_many_uids_leave_room_for_others);
 	tcase_add_test(tc, listens_for_all_and_replaces_a_dead_socket);
 	tcase_add_test(tc, takes_a_socket_that_is_there_already);
 	tcase_add_test(tc, refuses_a_descriptor_that_does_not_listen);
