@@ -6,8 +6,11 @@
  */
 #include "net/coap.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <coap3/coap.h>
 #include <event2/event.h>
@@ -302,12 +305,48 @@ static enum err listen_on(struct coap_edge *e, const char *text, uint16_t *port)
 	return bind_one(e, &ss, sizeof(any), port);
 }
 
+/* libcoap lets others share its port (SO_REUSEADDR): two daemons would each get some of the
+ * datagrams. A socket that shares nothing tells whether somebody has it already. */
+static enum err check_vacant(const char *text)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int fd, off = 0;
+	enum err err = address_parse(text, COAP_DEFAULT_PORT, &ss, &len);
+
+	if (err)
+		return err;
+	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return ERR_OK; /* no such family here: for listen_on to say */
+	if (ss.ss_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	if (bind(fd, (const struct sockaddr *)&ss, len) != 0 && errno == EADDRINUSE)
+		err = ERR_CONFLICT;
+	(void)close(fd);
+	return err;
+}
+
+/* Before any is bound: our own may overlap, like [::] and 127.0.0.1. */
+static enum err check_all_vacant(const char *const *list, size_t count)
+{
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; i < count && !err; i++) {
+		err = check_vacant(list[i]);
+		if (err)
+			log_err("coap: cannot listen address=%s reason=\"%s\"", list[i],
+				err == ERR_CONFLICT ? "the port is in use" : err_text(err));
+	}
+	return err;
+}
+
 static enum err listen_all(struct coap_edge *e, const struct coap_config *config)
 {
 	static const char *const everywhere[] = {"[::]"};
 	const char *const *list = config->listen_count > 0 ? config->listen : everywhere;
 	size_t count = config->listen_count > 0 ? config->listen_count : 1;
-	enum err err = count > COAP_LISTEN_MAX ? ERR_RANGE : ERR_OK;
+	enum err err = count > COAP_LISTEN_MAX ? ERR_RANGE : check_all_vacant(list, count);
 
 	for (size_t i = 0; i < count && !err; i++) {
 		err = listen_on(e, list[i], &e->ports[i]);

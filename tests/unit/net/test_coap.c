@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -363,6 +364,26 @@ START_TEST(says_what_it_cannot_bind)
 }
 END_TEST
 
+/* Two who share a port would each get some of the datagrams. */
+START_TEST(does_not_share_its_port)
+{
+	struct world w;
+	struct coap_handler handler = {NULL, on_request};
+	char address[32];
+	const char *listen[] = {address};
+	struct coap_config config = {listen, 1, 0, 0};
+	struct coap_edge *e = NULL;
+
+	open_world(&w, 0);
+	(void)snprintf(address, sizeof(address), "127.0.0.1:%u", coap_edge_port(w.edge, 0));
+	ck_assert_int_eq(coap_edge_new(w.base, &config, &handler, &e), ERR_CONFLICT);
+	(void)snprintf(address, sizeof(address), "[::]:%u", coap_edge_port(w.edge, 0));
+	ck_assert_int_eq(coap_edge_new(w.base, &config, &handler, &e), ERR_CONFLICT);
+	ck_assert_ptr_null(e);
+	close_world(&w);
+}
+END_TEST
+
 START_TEST(takes_ipv4_on_the_ipv6_wildcard)
 {
 	static const char *const listen[] = {"[::]:0"};
@@ -401,6 +422,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, describes_itself);
 	tcase_add_test(tc, takes_ipv4_on_the_ipv6_wildcard);
 	tcase_add_test(tc, says_what_it_cannot_bind);
+	tcase_add_test(tc, does_not_share_its_port);
 }
 
 int main(void)
