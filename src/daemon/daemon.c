@@ -104,8 +104,7 @@ static int open_store(struct daemon *d, bool create)
 		return fail(EX_CONFIG, "%s: no database there; `enrolld --init` makes one",
 			d->conf->database);
 	if (e)
-		return fail(status_of(e), "%s: %s", d->conf->database,
-			why.text[0] ? why.text : err_text(e));
+		return fail(status_of(e), "%s", why.text[0] ? why.text : err_text(e));
 	return EX_OK;
 }
 
@@ -216,6 +215,7 @@ static int start_mesh(struct daemon *d)
 	d->nodes = nodes_new(d->store, d->crypto);
 	if (!d->nodes || timer_event_new(d->base, &d->timers) != ERR_OK)
 		return fail(EX_SOFTWARE, "out of memory");
+	nodes_set_lifetime(d->nodes, d->conf->node_lifetime_s);
 	if (d->conf->link == CONF_LINK_NONE)
 		return EX_OK;
 	if (mesh_new(timer_event_timers(d->timers), d->crypto, aes128_default(), &events, d,

@@ -22,8 +22,14 @@ struct nodes *nodes_new(struct store *s, const struct crypto *crypto)
 	struct nodes *n = calloc(1, sizeof(*n));
 
 	if (n)
-		*n = (struct nodes){.store = s, .crypto = crypto};
+		*n = (struct nodes){
+			.store = s, .crypto = crypto, .lifetime_s = NODES_LIFETIME_S_DEFAULT};
 	return n;
+}
+
+void nodes_set_lifetime(struct nodes *n, uint32_t lifetime_s)
+{
+	n->lifetime_s = lifetime_s;
 }
 
 void nodes_free(struct nodes *n)
@@ -240,10 +246,10 @@ static enum err check_vacant(struct nodes *n, uint32_t serial, struct reason *wh
 	return ERR_OK;
 }
 
-static void fill_row(struct node_row *row, const struct node_request *req,
+static void fill_row(const struct nodes *n, struct node_row *row, const struct node_request *req,
 	const struct subject *sub, const struct caller *who, const struct svctime *t)
 {
-	uint64_t lifetime_s = req->lifetime_s ? req->lifetime_s : NODES_LIFETIME_S_DEFAULT;
+	uint64_t lifetime_s = req->lifetime_s ? req->lifetime_s : n->lifetime_s;
 
 	row->network_id = req->network_id;
 	row->device_type = sub->device_type;
@@ -303,7 +309,7 @@ static enum err add(struct nodes *n, const struct clock_now *now, const struct c
 		return e;
 	if ((e = service_time(n, now, &t)) != ERR_OK)
 		return nodes_explain(why, e);
-	fill_row(&row, req, sub, who, &t);
+	fill_row(n, &row, req, sub, who, &t);
 	if ((e = insert_node(n, &row, sub, who, why)) != ERR_OK)
 		return e;
 	view_node(&row, &t, out);

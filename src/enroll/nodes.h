@@ -67,6 +67,8 @@ struct nodes_event {
 };
 
 struct nodes *nodes_new(struct store *s, const struct crypto *crypto);
+/* Of jobs whose request names no lifetime; until set, NODES_LIFETIME_S_DEFAULT. */
+void nodes_set_lifetime(struct nodes *n, uint32_t lifetime_s);
 void nodes_free(struct nodes *n);
 
 /* Called inside the transaction for each row that was added, cancelled or told to be removed; row
@@ -115,7 +117,7 @@ struct node_request {
 	const struct secret16 *node_key; /* NULL with label */
 	const char *name;                /* NULL: the label's nm, if any */
 	uint16_t network_id;
-	uint32_t lifetime_s; /* 0: NODES_LIFETIME_S_DEFAULT */
+	uint32_t lifetime_s; /* 0: nodes_set_lifetime's */
 	uint8_t timeout_s;   /* 0: JOB_TIMEOUT_S_DEFAULT; 3..127 */
 	bool asset;          /* with serial: device type asset; a label says it itself */
 };

@@ -9,6 +9,7 @@ struct network_row;
 struct nodes {
 	struct store *store;
 	const struct crypto *crypto;
+	uint32_t lifetime_s;
 	void (*changed)(void *ctx, const struct node_row *row);
 	void *ctx;
 };

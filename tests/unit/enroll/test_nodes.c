@@ -238,6 +238,18 @@ START_TEST(takes_a_serial_and_a_key)
 }
 END_TEST
 
+START_TEST(the_configured_lifetime_is_that_of_jobs_that_name_none)
+{
+	struct node_request req = {.label = LABEL, .network_id = NETWORK};
+	struct node_view v;
+
+	some_network();
+	nodes_set_lifetime(n, 90);
+	ck_assert_int_eq(add(&WORLD_ALICE, &req, &v), ERR_OK);
+	ck_assert_uint_eq(v.expires_at, w.now.wall_s + 90);
+}
+END_TEST
+
 START_TEST(refuses_bad_requests_in_words_and_changes_nothing)
 {
 	static const struct {
@@ -475,6 +487,7 @@ END_TEST
 static void fill(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_test(tc, the_configured_lifetime_is_that_of_jobs_that_name_none);
 	tcase_add_test(tc, makes_keys_that_are_never_unset);
 	tcase_add_test(tc, refuses_unset_imported_keys);
 	tcase_add_test(tc, leaves_low_ids_to_the_members_of_an_imported_network);
