@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,22 @@ static enum err refuse(struct reason *why, enum err e, const char *path, const c
 	return e;
 }
 
+/* SQLite makes its WAL beside the database: can we? *why says why not. */
+static enum err check_folder(const struct store_config *c, struct reason *why)
+{
+	char *copy = strdup(c->path);
+	const char *dir = copy ? dirname(copy) : NULL;
+	enum err e = copy ? ERR_OK : ERR_NOMEM;
+
+	if (dir && faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) != 0) {
+		reason_set(why, NULL, "database %s: its folder cannot be written: %s", c->path,
+			strerror(errno));
+		e = ERR_IO;
+	}
+	free(copy);
+	return e;
+}
+
 /* Makes or opens the file itself, so that it is ours, private and locked before SQLite reads it.
  * SQLite gives its WAL the same mode. */
 static enum err open_file(const struct store_config *c, int *fd, struct reason *why)
@@ -69,7 +86,7 @@ static enum err open_file(const struct store_config *c, int *fd, struct reason *
 		return refuse(why, ERR_IO, c->path, strerror(errno));
 	if (flock(*fd, LOCK_EX | LOCK_NB) != 0)
 		return refuse(why, ERR_BUSY, c->path, "is in use by another process");
-	return ERR_OK;
+	return check_folder(c, why);
 }
 
 static enum err open_database(struct store *s, const char *path)

@@ -3,9 +3,13 @@
  * order, every pwrite, ftruncate and fdatasync on the database and its write-ahead log; dies before
  * the one that KILL_AT names, so that it never happens. KILL_COUNT names a file that always holds
  * the count so far.
+ *
+ * Two more lies for the tests of bad input: while the file that FULL_IF names exists, the disk is
+ * full for the database; SHIM_GROUPS="NAME:GID,..." are groups that this machine does not have.
  */
-#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,8 +59,20 @@ static void count(int fd)
 		(void)kill(getpid(), SIGKILL);
 }
 
+static int is_full(int fd)
+{
+	const char *sign = getenv("FULL_IF");
+
+	if (!sign || !is_database(fd) || access(sign, F_OK) != 0)
+		return 0;
+	errno = ENOSPC;
+	return 1;
+}
+
 ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at)
 {
+	if (is_full(fd))
+		return -1;
 	count(fd);
 	return syscall(SYS_pwrite64, fd, p, n, at);
 }
@@ -74,6 +90,8 @@ int fdatasync(int fd)
 
 int ftruncate64(int fd, off64_t n)
 {
+	if (is_full(fd))
+		return -1;
 	count(fd);
 	return (int)syscall(SYS_ftruncate, fd, n);
 }
@@ -81,4 +99,20 @@ int ftruncate64(int fd, off64_t n)
 int ftruncate(int fd, off_t n)
 {
 	return ftruncate64(fd, n);
+}
+
+/* Only enrolld's own groups are ever asked for. */
+int getgrnam_r(const char *name, struct group *g, char *buf, size_t n, struct group **out)
+{
+	const char *list = getenv("SHIM_GROUPS"), *at = list ? strstr(list, name) : NULL;
+
+	(void)buf;
+	(void)n;
+	*out = NULL;
+	if (!at || at[strlen(name)] != ':')
+		return 0;
+	memset(g, 0, sizeof(*g));
+	g->gr_gid = (gid_t)strtoul(at + strlen(name) + 1, NULL, 10);
+	*out = g;
+	return 0;
 }
