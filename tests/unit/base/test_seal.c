@@ -180,10 +180,11 @@ START_TEST(created_key_loads_and_is_0600_whatever_the_umask)
 	struct seal_reason why;
 	struct seal *s;
 	struct stat st;
-	mode_t mask = umask(0277);
+	mode_t mask;
 
 	make_dir();
 	src = source_of(path);
+	mask = umask(0277);
 	ck_assert_int_eq(seal_key_create(crypto_default(), path, &why), ERR_OK);
 	umask(mask);
 	ck_assert_int_eq(stat(path, &st), 0);
