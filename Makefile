@@ -9,7 +9,8 @@
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .PHONY: all check check-unit check-vectors check-integration check-interop check-fuzz fuzz \
-	demo bench lint lint-arrows lint-man format format-check install uninstall dist clean
+	demo bench lint lint-arrows lint-man lint-length lint-headers lint-cppcheck tidy format format-check \
+	install uninstall dist clean
 
 # What the user's two commands need is installed by them; plain `make` installs nothing.
 NEEDS_DEPS := $(filter demo check check-% bench lint,$(MAKECMDGOALS))
@@ -153,11 +154,23 @@ bench: all $(BENCHES:%.c=build/rel/%)
 # --- lint ----------------------------------------------------------------------------------
 
 CODE := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
-lint: lint-arrows lint-man format-check
+LINTED := $(wildcard src/*/*.c firmware/core/*.c)
+lint: lint-arrows lint-man lint-length lint-headers lint-cppcheck format-check
 lint-arrows:
 	@tools/lint-arrows
 lint-man:
 	@$(if $(wildcard man/*.[1-8]),$(MANDOC) -Tlint -Wwarning $(wildcard man/*.[1-8]),:)
+lint-length:
+	@tools/lint-length
+lint-headers:
+	@tools/lint-headers $(CC) $(CSTD) $(WARN) $(INC) $(LIB_CFLAGS)
+lint-cppcheck:
+	@$(CPPCHECK) --quiet -j2 --std=c11 --enable=warning,performance,portability --error-exitcode=1 \
+	--inline-suppr --suppress=missingIncludeSystem -D_GNU_SOURCE -DVERSION='""' $(INC) $(LINTED) $(wildcard firmware/port/host/*.c)
+# Two minutes, so it is not part of lint. Its own words about suppressed findings go to stderr.
+tidy:
+	@echo $(LINTED) | tr ' ' '\n' | xargs -P 2 -I '{}' $(CLANG_TIDY) --quiet '{}' -- \
+	$(CSTD) $(INC) $(LIB_CFLAGS) -DVERSION='""' 2>/dev/null
 format:
 	$(CLANG_FORMAT) -i $(CODE)
 format-check:

@@ -440,6 +440,7 @@ static void open_slot(struct node *n, struct access_link *l, uint16_t link, enum
 	l->role = role;
 	l->link = link;
 	l->virtual_id = (uint16_t)(n->config.node_id + (slot_of(n, l) + 1) * MESHMSG_VIRTUAL_STEP);
+	/* NOLINTNEXTLINE(bugprone-branch-clone): two limits, of the same length today */
 	l->deadline_ms = n->now_ms + (role == PORT_CENTRAL ? ACCESS_OPEN_MS : MESHSEC_RESOLVE_MS);
 	memcpy(l->address, address, PORT_ADDRESS_BYTES);
 	meshsec_init(&l->sec, &n->port->aes,

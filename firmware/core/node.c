@@ -9,7 +9,7 @@
 static void load_config(struct node *n)
 {
 	uint8_t record[RECORDS_DATA_MAX_BYTES];
-	struct config stored;
+	struct config stored = {0};
 	size_t bytes;
 	enum err e;
 

@@ -204,7 +204,7 @@ static enum err check_file(
 /* One byte more than the key is asked for, so that a file that has grown meanwhile is seen. */
 static enum err read_key(int fd, const char *path, struct secret32 *key, struct seal_reason *reason)
 {
-	uint8_t buffer[SEAL_KEY_BYTES + 1];
+	uint8_t buffer[SEAL_KEY_BYTES + 1] = {0};
 	size_t have = 0;
 	ssize_t n = 1;
 

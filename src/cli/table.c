@@ -148,7 +148,7 @@ void table_print(FILE *out, const struct table_style *style, const struct table_
 
 	while (columns[g.columns].key && g.columns < COLUMNS_MAX)
 		g.columns++;
-	if (g.rows == 0)
+	if (g.rows == 0 || g.columns == 0)
 		return;
 	g.cell = calloc(g.rows * g.columns, sizeof(*g.cell));
 	if (!g.cell)

@@ -13,7 +13,7 @@
 static enum err build_enrollment(struct entry *en, struct meshmsg_route route, struct wr *w)
 {
 	struct store *s = en->runner->config.store;
-	struct network_keys keys;
+	struct network_keys keys = {0};
 	struct secret16 node_key;
 	struct meshmsg_set_enrollment m = {.serial_index = en->job.serial,
 		.node_id = en->job.node_id,

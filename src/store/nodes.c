@@ -82,7 +82,7 @@ static enum err insert_over(struct store *s, struct node_row *row, const struct 
 
 enum err store_nodes_insert(struct store *s, struct node_row *row, const struct secret16 *node_key)
 {
-	struct node_row old;
+	struct node_row old = {0};
 	enum err e = store_nodes_get(s, row->job.serial, &old);
 
 	if (e == ERR_NOT_FOUND)
@@ -202,7 +202,7 @@ enum err store_nodes_list(struct store *s, const struct nodes_filter *filter, in
 /* Nothing changed: because the row has moved on, or because of its lifetime? */
 static enum err why_unchanged(struct store *s, const struct job *job, enum job_state was)
 {
-	struct node_row row;
+	struct node_row row = {0};
 	enum err e = store_nodes_get(s, job->serial, &row);
 
 	if (e != ERR_OK)
