@@ -4,22 +4,20 @@
 After each refusal all tables of the database are compared with what they were before; the audit log may have
 grown by the row that records the refusal, where there is one.
 """
-import base64
 import hashlib
 import json
 import os
 import socket
-import subprocess
 import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import coap_raw  # noqa: E402
 import harness  # noqa: E402
-from books import Books  # noqa: E402
 from coap_raw import Peer  # noqa: E402
 from control_raw import Control  # noqa: E402
-from lab import Lab, wait_until  # noqa: E402
+from ip_service import Service, raw_of, text_of  # noqa: E402
+from lab import wait_until  # noqa: E402
 
 USAGE, DATA, NO_INPUT, STORAGE, TEMPORARY, PERMISSION = 64, 65, 66, 74, 75, 77
 P = 2 ** 255 - 19
@@ -31,78 +29,6 @@ REJECTED = b"\x01\x01"
 
 def point(n):
     return n.to_bytes(32, "little")
-
-
-def text_of(prefix, raw):
-    return prefix + base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def raw_of(text):
-    text = text.split(":", 1)[1]
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-class Service(Lab):
-    """enrolld whose bundles name a socket of ours: what enrollees send to it is kept and goes nowhere."""
-
-    def __init__(self, **enroll):
-        super().__init__()
-        self.sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sink.bind(("127.0.0.1", 0))
-        self.conf["coap"]["port"] = str(self.sink.getsockname()[1])
-        self.conf["enroll"] = {k: str(v) for k, v in enroll.items()}
-        self.init()
-        self.start()
-        self.books = Books(self.path("enrolld.db"))
-
-    def close(self):
-        self.sink.close()
-        super().close()
-
-    def announced(self, name, *args):
-        """(key, bundle) of a new device that is expected."""
-        key = self.enrollee(name, "init").stdout.splitlines()[0]
-        bundle = self.json("bundle", "issue")["bundles"][0]
-        self.ctl("enrollee", "announce", key, "--bundle", bundle["id"], "--name", name, *args)
-        return key, bundle
-
-    def message_of(self, name, text):
-        """The 177 bytes that the real enrollee sends for this bundle."""
-        p = subprocess.Popen([self.program("enrollee"), "--state", self.path(name), "enroll", "--bundle", "-"],
-                             stdin=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        p.stdin.write(text + "\n")
-        p.stdin.close()
-        self.sink.settimeout(20)
-        try:
-            message = coap_raw.Answer(self.sink.recv(2048)).payload
-        finally:
-            p.kill()
-            p.wait()
-        assert len(message) == 177 and message[0] == 1, message.hex()
-        return message
-
-    def device(self, name):
-        return self.message_of(name, self.announced(name)[1]["text"])
-
-    def witness(self):
-        """An accepted message: its repeat gets an answer always, and costs its id nothing."""
-        message = self.device("witness")
-        with Peer(self.port, "127.0.0.99") as peer:
-            mid = peer.send(message)
-            answer = peer.receive(lambda a: a.code != 0 and a.token == Peer.token(mid))[-1]
-        assert answer.code == coap_raw.CHANGED and answer.payload[:2] == b"\x01\x00", answer.datagram.hex()
-        return message, answer.payload
-
-    def refused(self, status, *args, says=(), **kw):
-        """enrollctl refuses with this exit status, in words, and the books are the same after it."""
-        before = self.books.all()
-        r = self.ctl(*args, check=False, **kw)
-        assert r.returncode == status, (args, r.returncode, r.stderr)
-        assert r.stderr.startswith("enrollctl: ") and r.stderr.isprintable() is False, r.stderr
-        for word in [says] if isinstance(says, str) else says:
-            assert word in r.stderr, (args, word, r.stderr)
-        self.books.same(before, args)
-        return r.stderr
 
 
 # --- CoAP ---------------------------------------------------------------------------------------

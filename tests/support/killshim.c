@@ -4,8 +4,10 @@
  * the one that KILL_AT names, so that it never happens. KILL_COUNT names a file that always holds
  * the count so far.
  *
- * Two more lies for the tests of bad input: while the file that FULL_IF names exists, the disk is
- * full for the database; SHIM_GROUPS="NAME:GID,..." are groups that this machine does not have.
+ * More lies for other tests: while the file that FULL_IF names exists, the disk is full for the
+ * database; SHIM_GROUPS="NAME:GID,..." are groups that this machine does not have; the file that
+ * SHIM_CLOCK names holds "BOOT WALL", seconds that the two clocks are ahead; SHIM_BOOT_ID names a
+ * file that stands for the kernel's boot id.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATH_BYTES 512
@@ -115,4 +118,54 @@ int getgrnam_r(const char *name, struct group *g, char *buf, size_t n, struct gr
 	g->gr_gid = (gid_t)strtoul(at + strlen(name) + 1, NULL, 10);
 	*out = g;
 	return 0;
+}
+
+static void read_ahead(long *boot_s, long *wall_s)
+{
+	const char *path = getenv("SHIM_CLOCK");
+	char text[64] = "";
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+	*boot_s = *wall_s = 0;
+	if (fd < 0)
+		return;
+	if (read(fd, text, sizeof(text) - 1) > 0)
+		(void)sscanf(text, "%ld %ld", boot_s, wall_s);
+	(void)close(fd);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+	long boot_s, wall_s;
+	int failed = (int)syscall(SYS_clock_gettime, clock, t);
+
+	if (failed || (clock != CLOCK_BOOTTIME && clock != CLOCK_REALTIME))
+		return failed;
+	read_ahead(&boot_s, &wall_s);
+	t->tv_sec += clock == CLOCK_BOOTTIME ? boot_s : wall_s;
+	return 0;
+}
+
+time_t time(time_t *out)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	if (out)
+		*out = t.tv_sec;
+	return t.tv_sec;
+}
+
+FILE *fopen(const char *path, const char *mode)
+{
+	const char *boot_id = getenv("SHIM_BOOT_ID");
+	int flags = mode[0] == 'w'   ? O_WRONLY | O_CREAT | O_TRUNC
+		    : mode[0] == 'a' ? O_WRONLY | O_CREAT | O_APPEND
+				     : O_RDONLY;
+	int fd;
+
+	if (boot_id && strstr(path, "/boot_id"))
+		path = boot_id;
+	fd = open(path, flags | O_CLOEXEC, 0666);
+	return fd < 0 ? NULL : fdopen(fd, mode);
 }
