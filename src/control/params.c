@@ -1,6 +1,9 @@
 /* Decodes parameters by table; touches nothing else. */
 #include "control/params.h"
 
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 /* --- text -------------------------------------------------------------------------------- */
@@ -47,67 +50,86 @@ static int hex_digit(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-static const char *take_hex(const struct param *row, const char *text, struct param_value *v)
+/* Says why not. For `return no(...)`. */
+static __attribute__((format(printf, 2, 3))) bool no(char *reason, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(reason, PARAMS_REASON_MAX, format, ap);
+	va_end(ap);
+	return false;
+}
+
+static bool take_hex(const struct param *row, const char *text, struct param_value *v, char *reason)
 {
 	size_t digits = strlen(text);
 
 	if (digits % 2 != 0)
-		return "an odd number of hex digits";
+		return no(reason, "an odd number of hex digits");
 	v->n = digits / 2;
 	if (v->n < row->min || v->n > row->max || v->n > sizeof(v->b))
-		return "wrong number of bytes";
+		return row->min == row->max
+			       ? no(reason, "not %" PRIu64 " hex digits", 2 * row->max)
+			       : no(reason, "not %" PRIu64 " to %" PRIu64 " hex digits",
+					 2 * row->min, 2 * row->max);
 	for (size_t i = 0; i < v->n; i++) {
 		int hi = hex_digit(text[2 * i]), lo = hex_digit(text[2 * i + 1]);
 
 		if (hi < 0 || lo < 0)
-			return "not hexadecimal";
+			return no(reason, "not hexadecimal");
 		v->b[i] = (uint8_t)(hi << 4 | lo);
 	}
-	return NULL;
+	return true;
 }
 
-static const char *take_text(const struct param *row, const char *text, struct param_value *v)
+static bool take_text(
+	const struct param *row, const char *text, struct param_value *v, char *reason)
 {
 	v->text = text;
 	v->n = strlen(text);
+	if (v->n == 0 && row->min > 0)
+		return no(reason, "empty");
 	if (v->n < row->min)
-		return v->n == 0 ? "empty" : "too short";
+		return no(reason, "too short: less than %" PRIu64 " bytes", row->min);
 	if (v->n > row->max)
-		return "too long";
-	return params_text_is_printable(text) ? NULL : "contains control characters";
+		return no(reason, "too long: more than %" PRIu64 " bytes", row->max);
+	return params_text_is_printable(text) || no(reason, "contains control characters");
 }
 
-static const char *take_uint(const struct param *row, const json_t *json, struct param_value *v)
+static bool take_uint(
+	const struct param *row, const json_t *json, struct param_value *v, char *reason)
 {
 	json_int_t n = json_integer_value(json);
 
 	if (!json_is_integer(json))
-		return "not an integer";
+		return no(reason, "not an integer");
 	if (n < 0 || (uint64_t)n < row->min)
-		return "too small";
+		return no(reason, "too small: less than %" PRIu64, row->min);
 	if ((uint64_t)n > row->max)
-		return "too large";
+		return no(reason, "too large: more than %" PRIu64, row->max);
 	v->number = (uint64_t)n;
-	return NULL;
+	return true;
 }
 
-/* The reason why not, or NULL. */
-static const char *take_value(const struct param *row, const json_t *json, struct param_value *v)
+/* False: it is not one of this row's, and reason says why. */
+static bool take_value(
+	const struct param *row, const json_t *json, struct param_value *v, char *reason)
 {
 	switch (row->type) {
 	case PARAM_BOOL:
 		v->flag = json_is_true(json);
-		return json_is_boolean(json) ? NULL : "not a boolean";
+		return json_is_boolean(json) || no(reason, "not a boolean");
 	case PARAM_UINT:
-		return take_uint(row, json, v);
+		return take_uint(row, json, v, reason);
 	case PARAM_TEXT:
-		return json_is_string(json) ? take_text(row, json_string_value(json), v)
-					    : "not a string";
+		return json_is_string(json) ? take_text(row, json_string_value(json), v, reason)
+					    : no(reason, "not a string");
 	case PARAM_HEX:
-		return json_is_string(json) ? take_hex(row, json_string_value(json), v)
-					    : "not a string";
+		return json_is_string(json) ? take_hex(row, json_string_value(json), v, reason)
+					    : no(reason, "not a string");
 	}
-	return "not a known type";
+	return no(reason, "not a known type");
 }
 
 /* --- all values -------------------------------------------------------------------------- */
@@ -115,7 +137,7 @@ static const char *take_value(const struct param *row, const json_t *json, struc
 static enum err refuse(struct params *p, enum err e, const char *field, const char *reason)
 {
 	p->field = field;
-	p->reason = reason;
+	(void)no(p->reason, "%s", reason);
 	return e;
 }
 
@@ -146,17 +168,17 @@ enum err params_decode(const struct param *table, const json_t *object, struct p
 	json_object_foreach((json_t *)(uintptr_t)object, key, json)
 	{
 		size_t i = find_row(table, key);
-		const char *reason;
 
 		if (!table[i].name)
 			return refuse(out, ERR_UNKNOWN, key, "not a parameter of this method");
 		if (json_is_null(json))
 			continue;
-		reason = take_value(&table[i], json, &out->v[i]);
-		if (reason)
-			return refuse(out, ERR_INVALID, table[i].name, reason);
+		out->field = table[i].name;
+		if (!take_value(&table[i], json, &out->v[i], out->reason))
+			return ERR_INVALID;
 		out->v[i].given = true;
 	}
+	out->field = NULL;
 	return refuse_missing(table, out);
 }
 

@@ -11,7 +11,8 @@
 
 #include "enr/bytes.h"
 
-#define PARAMS_MAX 12      /* rows of one table */
+#define PARAMS_MAX 12 /* rows of one table */
+#define PARAMS_REASON_MAX 64
 #define PARAM_BYTES_MAX 32 /* of one PARAM_HEX */
 
 enum param_type {
@@ -41,8 +42,8 @@ struct param_value {
 /* v[i] belongs to row i of the table. */
 struct params {
 	struct param_value v[PARAMS_MAX];
-	const char *field;  /* on error: which, borrowed from table or JSON */
-	const char *reason; /* on error: why; static */
+	const char *field;              /* on error: which, borrowed from table or JSON */
+	char reason[PARAMS_REASON_MAX]; /* on error: why, with the limit that was passed */
 };
 
 /* ERR_INVALID, ERR_RANGE or ERR_UNKNOWN, with field and reason set. End with params_wipe. */

@@ -284,7 +284,7 @@ def test_closed_bundles_cannot_be_announced_for():
         announce(used, DATA, "not possible", "belongs to another enrollee")
         announce(pending, DATA, "not possible", "belongs to another enrollee")
         announce({"id": "00" * 8}, NO_INPUT, "not found")
-        announce({"id": "0000"}, DATA, "bundle_id", "too short")
+        announce({"id": "0000"}, DATA, "bundle_id", "less than 8")
         announce({"id": "zzzzzzzzzz"}, DATA, "bundle")
         wait_until("the bundle to expire", lambda: lab.json("bundle", "show", short["id"])["bundle"]["state"] ==
                    "expired", 10)
@@ -323,8 +323,8 @@ def test_bad_pet_names_and_keys_are_refused():
         announce = ("enrollee", "announce", key, "--bundle", bundle, "--name")
         for bad in ["a\x1b[2J", "a\nb", "a\tb", "\x7f", "a\u0085b", "a\u2028b", "a\u202eb", "a\u2066b"]:
             lab.refused(DATA, *announce, bad, says=("name", "control characters"))
-        lab.refused(DATA, *announce, "x" * 65, says=("name", "too long"))
-        lab.refused(DATA, *announce, "ü" * 33, says=("name", "too long"))
+        lab.refused(DATA, *announce, "x" * 65, says=("name", "too long: more than 64 bytes"))
+        lab.refused(DATA, *announce, "ü" * 33, says=("name", "too long: more than 64 bytes"))
         for bad in [b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"a\xf4\x90\x80\x80", b"\xc3"]:
             lab.refused(USAGE, *announce, os.fsdecode(bad), says=("--name", "UTF-8"))
         raw = raw_of(key)

@@ -56,13 +56,13 @@ START_TEST(refuses_by_name_and_reason)
 		const char *text, *field, *reason;
 	} rows[] = {
 		{"{}", "count", "missing"},
-		{"{\"count\":0}", "count", "too small"},
-		{"{\"count\":-1}", "count", "too small"},
-		{"{\"count\":1001}", "count", "too large"},
+		{"{\"count\":0}", "count", "too small: less than 1"},
+		{"{\"count\":-1}", "count", "too small: less than 1"},
+		{"{\"count\":1001}", "count", "too large: more than 1000"},
 		{"{\"count\":1.0}", "count", "not an integer"},
 		{"{\"count\":\"1\"}", "count", "not an integer"},
 		{"{\"count\":1,\"name\":\"\"}", "name", "empty"},
-		{"{\"count\":1,\"name\":\"123456789\"}", "name", "too long"},
+		{"{\"count\":1,\"name\":\"123456789\"}", "name", "too long: more than 8 bytes"},
 		{"{\"count\":1,\"name\":1}", "name", "not a string"},
 		{"{\"count\":1,\"name\":\"a\\u001b[m\"}", "name", "contains control characters"},
 		{"{\"count\":1,\"name\":\"a\\n\"}", "name", "contains control characters"},
@@ -70,8 +70,8 @@ START_TEST(refuses_by_name_and_reason)
 		{"{\"count\":1,\"name\":\"\\u007f\"}", "name", "contains control characters"},
 		{"{\"count\":1,\"name\":\"\\u202e\"}", "name", "contains control characters"},
 		{"{\"count\":1,\"key\":\"a0f\"}", "key", "an odd number of hex digits"},
-		{"{\"count\":1,\"key\":\"a0\"}", "key", "wrong number of bytes"},
-		{"{\"count\":1,\"key\":\"a0a0a0\"}", "key", "wrong number of bytes"},
+		{"{\"count\":1,\"key\":\"a0\"}", "key", "not 4 hex digits"},
+		{"{\"count\":1,\"key\":\"a0a0a0\"}", "key", "not 4 hex digits"},
 		{"{\"count\":1,\"key\":\"a0g0\"}", "key", "not hexadecimal"},
 		{"{\"count\":1,\"key\":7}", "key", "not a string"},
 		{"{\"count\":1,\"flag\":1}", "flag", "not a boolean"},
@@ -98,7 +98,7 @@ START_TEST(a_very_long_key_is_refused)
 	memset(text + strlen(text), 'a', 4096);
 	strcat(text, "\"}");
 	ck_assert_int_eq(decode(text, &p), ERR_INVALID);
-	ck_assert_str_eq(p.reason, "wrong number of bytes");
+	ck_assert_str_eq(p.reason, "not 4 hex digits");
 }
 END_TEST
 
