@@ -30,7 +30,7 @@ struct conf {
 
 	uint32_t bundle_lifetime_s;
 	uint32_t pending_lifetime_s;
-	uint32_t bundle_quota; /* open bundles of one enroller */
+	uint32_t bundle_quota; /* open bundles of one enroller, and expected enrollees */
 	uint32_t signed_prekey_lifetime_s;
 	char welcome_file[CONF_TEXT_MAX]; /* at most 144 bytes for each new device; empty: none */
 

@@ -38,8 +38,8 @@ struct service_config {
 	uint32_t bundle_lifetime_s;  /* 0: 86400 */
 	uint32_t pending_lifetime_s; /* 0: 86400 */
 	uint32_t spk_lifetime_s;     /* 0: 604800; the overlap follows from what is bound to it */
-	uint32_t quota;              /* open bundles of one enroller; 0: 1000 */
-	struct span welcome;         /* 0 to ENROLLMSG_WELCOME_MAX bytes; copied */
+	uint32_t quota;      /* open bundles of one enroller, and as many pending ones; 0: 1000 */
+	struct span welcome; /* 0 to ENROLLMSG_WELCOME_MAX bytes; copied */
 };
 
 /* --- life --- */
@@ -197,7 +197,8 @@ struct service_announcement {
  * Binds an enrollee to a bundle; from now on its message is expected. The identical repeat by the
  * same caller changes nothing and succeeds (OP-0006 §5.22). ERR_KEY: eik; ERR_INVALID: pet name;
  * ERR_RANGE: lifetime; ERR_EXPIRED: the bundle; ERR_CONFLICT: the bundle has another enrollee, or
- * the enrollee another bundle or is enrolled already; ERR_STATE: the bundle is revoked.
+ * the enrollee another bundle or is enrolled already; ERR_STATE: the bundle is revoked; ERR_QUOTA:
+ * too many of the bundle's enroller are expected already (OP-0006 §5.18).
  */
 ENR_MUST_CHECK enum err service_enrollee_announce(struct service *s, const struct clock_now *now,
 	const struct caller *caller, const struct service_announcement *announcement,
@@ -225,8 +226,10 @@ enum service_outcome {
 
 struct service_reply {
 	enum service_outcome outcome;
-	bool repeat; /* a stored answer, sent again */
-	bool pong;   /* the device answered a ping of ours */
+	bool repeat;    /* a stored answer, sent again */
+	bool authentic; /* channel: the device itself sent it, now or as its newest message before
+			 */
+	bool pong;      /* the device answered a ping of ours */
 	size_t bytes_count;
 	uint8_t bytes[SERVICE_REPLY_MAX];
 };

@@ -122,6 +122,27 @@ static bool is_repeat(
 	       bytes_equal_ct(row->enrollee_id.b, id->b, sizeof(id->b));
 }
 
+#define SWEEPS_MAX 4 /* so much of the sweep's work one request may do */
+
+/* A full quota may be full of enrollees whose time is over but that are not swept yet. */
+static enum err announce_row(
+	struct service *s, const struct clock_now *now, const struct bundle_row *row)
+{
+	uint64_t now_s = svctime_s(&s->time);
+	enum err e = bundles_announce(s->store, row, now_s, s->config.quota);
+
+	for (unsigned i = 0; e == ERR_QUOTA && i < SWEEPS_MAX; i++) {
+		size_t swept = 0;
+
+		e = service_sweep(s, now, &swept);
+		if (e == ERR_OK && swept == 0)
+			return ERR_QUOTA;
+		if (e == ERR_OK)
+			e = bundles_announce(s->store, row, now_s, s->config.quota);
+	}
+	return e;
+}
+
 static enum err bind(struct service *s, const struct clock_now *now, const struct caller *caller,
 	const struct service_announcement *a, struct bundle_row *row)
 {
@@ -136,7 +157,7 @@ static enum err bind(struct service *s, const struct clock_now *now, const struc
 		memcpy(row->pet_name, a->pet_name, strlen(a->pet_name) + 1);
 	e = service_spk_need(s, row->spk_id, row->expires_s);
 	if (e == ERR_OK)
-		e = bundles_announce(s->store, row, now_s);
+		e = announce_row(s, now, row);
 	if (e != ERR_OK)
 		return e;
 	row->state = BUNDLE_PENDING;
@@ -168,6 +189,9 @@ enum err service_enrollee_announce(struct service *s, const struct clock_now *no
 			return e;
 		row.enrollee_id = id;
 		e = service_storage(bind(s, now, caller, announcement, &row), why);
+		if (e == ERR_QUOTA)
+			reason_set(why, NULL, "%u enrollees of its enroller are expected already",
+				s->config.quota);
 	}
 	if (e == ERR_OK)
 		service_bundle_view(s, &row, out);

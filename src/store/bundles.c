@@ -169,13 +169,31 @@ enum err bundles_pending(struct store *s, const struct public32 *enrollee_id, ui
 	return e;
 }
 
-enum err bundles_announce(struct store *s, const struct bundle_row *row, uint64_t now_s)
+/* Nothing changed although the bundle is open and lives: then the quota was in the way. */
+static enum err why_not_announced(struct store *s, int64_t row, uint64_t now_s)
+{
+	static const char OPEN[] =
+		"SELECT id FROM bundles WHERE id = ? AND state = 0 AND expires_s > ?";
+	struct stmt q = stmt_start(s, OPEN);
+	enum err e;
+
+	stmt_bind_i64(&q, row);
+	stmt_bind_u64(&q, now_s);
+	(void)stmt_step(&q);
+	e = stmt_end_found(&q);
+	return e == ERR_OK ? ERR_QUOTA : e;
+}
+
+enum err bundles_announce(
+	struct store *s, const struct bundle_row *row, uint64_t now_s, uint32_t quota)
 {
 	static const char ANNOUNCE[] =
 		"UPDATE bundles SET state = 1, expires_s = ?1, due_s = ?1, enrollee_id = ?2, "
 		"eik = ?3, announced_at = ?4, pet_name = ?5 "
-		"WHERE id = ?6 AND state = 0 AND expires_s > ?7";
+		"WHERE id = ?6 AND state = 0 AND expires_s > ?7 AND coalesce((SELECT n FROM "
+		"tallies WHERE kind = 1 AND owner = bundles.enroller), 0) < ?8";
 	struct stmt q = stmt_start(s, ANNOUNCE);
+	enum err e;
 
 	stmt_bind_u64(&q, row->expires_s);
 	stmt_bind_bytes(&q, row->enrollee_id.b, sizeof(row->enrollee_id.b));
@@ -184,7 +202,9 @@ enum err bundles_announce(struct store *s, const struct bundle_row *row, uint64_
 	stmt_bind_text(&q, row->pet_name[0] != '\0' ? row->pet_name : NULL);
 	stmt_bind_i64(&q, row->row);
 	stmt_bind_u64(&q, now_s);
-	return stmt_run_one(&q);
+	stmt_bind_u64(&q, quota);
+	e = stmt_run_one(&q);
+	return e == ERR_NOT_FOUND ? why_not_announced(s, row->row, now_s) : e;
 }
 
 enum err bundles_use(struct store *s, int64_t row, uint64_t now_s, uint64_t at)

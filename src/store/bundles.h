@@ -60,9 +60,10 @@ ENR_MUST_CHECK enum err bundles_pending(struct store *s, const struct public32 *
 	uint64_t now_s, struct bundle_pending *out);
 
 /* open -> pending. Takes row, enrollee_id, eik, announced_at, pet_name and the new expires_s.
- * ERR_CONFLICT: the enrollee is pending or used elsewhere. */
+ * ERR_CONFLICT: the enrollee is pending or used elsewhere; ERR_QUOTA: the bundle's enroller has
+ * that many pending already. */
 ENR_MUST_CHECK enum err bundles_announce(
-	struct store *s, const struct bundle_row *row, uint64_t now_s);
+	struct store *s, const struct bundle_row *row, uint64_t now_s, uint32_t quota);
 /* pending -> used; the one-time prekey goes. */
 ENR_MUST_CHECK enum err bundles_use(struct store *s, int64_t row, uint64_t now_s, uint64_t at);
 /* from (open or pending) -> revoked; forgotten at forget_s. */

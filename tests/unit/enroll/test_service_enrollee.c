@@ -155,6 +155,35 @@ START_TEST(one_bundle_has_one_enrollee_and_one_enrollee_one_bundle)
 }
 END_TEST
 
+/* Announcing gives the quota of open bundles back: without one of its own, one enroller could have
+ * any number of enrollees expected. */
+START_TEST(the_quota_counts_the_expected_enrollees_too)
+{
+	struct service_announcement a = announcement();
+	struct service_bundle view;
+	struct enrollee second;
+	struct reason why;
+
+	world_stop(&w);
+	w.config.quota = 1;
+	ck_assert_int_eq(world_start(&w), ERR_OK);
+	a.lifetime_s = 100;
+	ck_assert_int_eq(announce(&a, &view, &why), ERR_OK);
+	ck_assert_int_eq(announce(&a, &view, &why), ERR_OK); /* the repeat is none more */
+
+	enrollee_make(&w, &second);
+	ck_assert_int_eq(world_issue(&w, &WORLD_ALICE, 600, &issued), ERR_OK);
+	a = announcement();
+	a.eik = second.eik.pub;
+	ck_assert_int_eq(announce(&a, &view, &why), ERR_QUOTA);
+	ck_assert_str_ne(why.text, "");
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM bundles WHERE state = 1"), 1);
+	world_pass(&w, 100); /* over, not swept */
+	ck_assert_int_eq(announce(&a, &view, &why), ERR_OK);
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM bundles WHERE state = 1"), 1);
+}
+END_TEST
+
 START_TEST(an_enrolled_enrollee_is_never_announced_again)
 {
 	struct service_issued second;
@@ -231,6 +260,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, refuses_too_long_a_life_and_unknown_bundles);
 	tcase_add_test(tc, refuses_a_foreign_bundle_but_not_to_an_admin);
 	tcase_add_test(tc, one_bundle_has_one_enrollee_and_one_enrollee_one_bundle);
+	tcase_add_test(tc, the_quota_counts_the_expected_enrollees_too);
 	tcase_add_test(tc, an_enrolled_enrollee_is_never_announced_again);
 	tcase_add_test(tc, expiry_is_tested_in_the_statement_that_acts);
 	tcase_add_test(tc, a_cancelled_enrollee_meets_silence);
