@@ -28,6 +28,7 @@ struct listener {
 	struct batch *batch;
 	struct bucket_table *sources, *ids;
 	struct listener_counters counters;
+	bool failing; /* since the last request that went well */
 	struct waiting pings[LISTENER_PINGS_MAX];
 };
 
@@ -53,14 +54,13 @@ static enum err make_buckets(
 struct permit {
 	struct listener *l;
 	uint64_t now_ms;
-	bool known, limited;
+	bool limited;
 };
 
 static bool permit_id(void *arg, const uint8_t *id, size_t n)
 {
 	struct permit *p = arg;
 
-	p->known = true;
 	p->limited = !bucket_take(p->l->ids, (struct span){id, n}, p->now_ms);
 	return !p->limited;
 }
@@ -183,9 +183,12 @@ static void answer_committed(void *arg, enum err committed)
 	free(a);
 }
 
+/* The first of a row is logged: anybody can send requests, and a full disk fails them all. */
 static void fail(struct listener *l, struct listener_reply way, enum err err)
 {
-	log_err("listener: request lost reason=\"%s\"", err_text(err));
+	if (!l->failing)
+		log_err("listener: request lost reason=\"%s\"", err_text(err));
+	l->failing = true;
 	l->counters.failed++;
 	way.fn(way.arg, NULL, 0);
 }
@@ -210,7 +213,7 @@ static void answer_later(
 	}
 }
 
-/* A known device spoke and the service has nothing to say, but a ping waits for it. */
+/* The device itself spoke, the service has nothing to say, but a ping waits for it. */
 struct poll {
 	struct listener *l;
 	struct listener_reply way;
@@ -310,10 +313,11 @@ void listener_on_request(struct listener *l, const struct clock_now *now, enum l
 		fail(l, way, err);
 		return;
 	}
+	l->failing = false;
 	if (reply.pong)
 		forget_ping(l, bytes);
-	else if (kind == LISTENER_CHANNEL && reply.outcome == SERVICE_SILENCE && permit.known &&
-		 !permit.limited && answer_poll(l, bytes, now->boot_ms, way))
+	else if (kind == LISTENER_CHANNEL && reply.outcome == SERVICE_SILENCE && reply.authentic &&
+		 answer_poll(l, bytes, now->boot_ms, way))
 		return;
 	if (permit.limited)
 		l->counters.limited++;

@@ -82,8 +82,10 @@ static void repeat(const struct exchange *x, struct service_reply *out)
 	const struct channel_row *row = &x->row;
 
 	if (x->frame.epoch != row->ch.epoch || x->frame.counter != row->ch.newest ||
-		!row->has_frame || row->answer_bytes == 0 ||
-		!bytes_equal_ct(row->frame_hash, x->hash, sizeof(x->hash)))
+		!row->has_frame || !bytes_equal_ct(row->frame_hash, x->hash, sizeof(x->hash)))
+		return;
+	out->authentic = true;
+	if (row->answer_bytes == 0)
 		return;
 	out->outcome = SERVICE_ANSWER;
 	out->repeat = true;
@@ -103,6 +105,7 @@ static enum err open_frame(struct exchange *x, struct service_reply *out)
 		return e;
 	if (e != ERR_OK)
 		return ERR_OK;
+	out->authentic = true;
 	e = handle_plain(x, (struct span){plain, x->frame.ciphertext.n}, out);
 	bytes_wipe(plain, sizeof(plain));
 	if (e != ERR_OK)

@@ -1,6 +1,9 @@
 /* The listener between a fake transport and a fake service: both are written below. */
 #include "enroll/listener.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 #include "enr/channel.h"
 #include "enroll/batch.h"
 #include "enroll/service.h"
@@ -12,6 +15,7 @@ struct service {
 	enum err accept_err;
 	enum service_outcome outcome;
 	bool known; /* asks for a permit */
+	bool forged;
 	bool pong;
 	unsigned calls;
 	uint8_t id[32];
@@ -70,6 +74,7 @@ static enum err decide(struct service *s, service_permit_fn *permit, void *arg, 
 		return ERR_OK;
 	out->outcome = s->outcome;
 	out->pong = s->pong;
+	out->authentic = s->known && !s->forged;
 	out->bytes_count = s->outcome == SERVICE_SILENCE ? 0 : strlen(text);
 	memcpy(out->bytes, text, out->bytes_count);
 	return ERR_OK;
@@ -335,10 +340,14 @@ START_TEST(gives_a_ping_to_nobody_unknown_and_not_for_ever)
 	poll_channel(&w, 'a');
 	ck_assert_uint_eq(w.silences, 1);
 	w.service.known = true;
+	w.service.forged = true; /* the id of a device is no secret */
+	poll_channel(&w, 'a');
+	ck_assert_uint_eq(w.silences, 2);
+	w.service.forged = false;
 	w.now.boot_ms += LISTENER_PING_WAIT_S * 1000 + 1;
 	poll_channel(&w, 'a');
 	commit(&w.batch, ERR_OK);
-	ck_assert_uint_eq(w.silences, 2);
+	ck_assert_uint_eq(w.silences, 3);
 	ck_assert_uint_eq(w.answers, 0);
 	close_world(&w);
 }
@@ -378,6 +387,49 @@ START_TEST(does_not_answer_the_pong_with_its_ping)
 	commit(&w.batch, ERR_OK);
 	ck_assert_uint_eq(w.answers, 2);
 	ck_assert_mem_eq(w.last + 20, "87654321", 8);
+	close_world(&w);
+}
+END_TEST
+
+/* Lines that fn's requests write to the log. */
+static unsigned lines_logged(struct world *w, void (*fn)(struct world *w))
+{
+	FILE *log = tmpfile();
+	int saved = dup(STDERR_FILENO);
+	unsigned lines = 0;
+
+	ck_assert(log && saved >= 0);
+	ck_assert_int_ge(dup2(fileno(log), STDERR_FILENO), 0);
+	fn(w);
+	ck_assert_int_ge(dup2(saved, STDERR_FILENO), 0);
+	(void)close(saved);
+	rewind(log);
+	for (int c = getc(log); c != EOF; c = getc(log))
+		lines += c == '\n';
+	(void)fclose(log);
+	return lines;
+}
+
+static void enroll_many(struct world *w)
+{
+	for (unsigned i = 0; i < 50; i++)
+		enroll(w, (uint8_t)i);
+}
+
+START_TEST(a_full_disk_and_a_flood_make_one_line)
+{
+	struct world w;
+
+	open_world(&w);
+	w.batch.enter_err = ERR_FULL;
+	ck_assert_uint_eq(lines_logged(&w, enroll_many), 1);
+	ck_assert_uint_eq(listener_counters(w.l)->failed, 50);
+	w.batch.enter_err = ERR_OK;
+	enroll(&w, 1);
+	commit(&w.batch, ERR_OK);
+	w.batch.enter_err = ERR_FULL; /* news again */
+	ck_assert_uint_eq(lines_logged(&w, enroll_many), 1);
+	w.batch.enter_err = ERR_OK;
 	close_world(&w);
 }
 END_TEST
@@ -427,6 +479,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, drops_what_is_no_frame_before_the_service_sees_it);
 	tcase_add_test(tc, limits_a_source);
 	tcase_add_test(tc, limits_a_known_id_whatever_its_sources);
+	tcase_add_test(tc, a_full_disk_and_a_flood_make_one_line);
 	tcase_add_test(tc, hands_a_ping_to_the_next_poll_of_its_device);
 	tcase_add_test(tc, gives_a_ping_to_nobody_unknown_and_not_for_ever);
 	tcase_add_test(tc, does_not_answer_the_pong_with_its_ping);

@@ -120,6 +120,7 @@ START_TEST(forged_foreign_and_malformed_frames_meet_silence)
 		bad = ping;
 		bad.bytes[i] ^= 1;
 		ck_assert_int_eq(send_frame(&bad), SERVICE_SILENCE);
+		ck_assert(!reply.authentic);
 	}
 	for (size_t n = 0; n < ping.n; n++) {
 		bad = ping;
