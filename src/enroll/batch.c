@@ -31,6 +31,7 @@ struct batch {
 	bool inside;           /* a request is between enter and leave */
 	unsigned requests;     /* in the open transaction */
 	struct calls waiting;
+	bool failing; /* the last commit failed */
 	struct call on_end[ON_END_MAX];
 	size_t on_end_count;
 	struct batch_counters counters;
@@ -51,18 +52,28 @@ static void tell(struct batch *b, enum err committed)
 	free(now.call);
 }
 
+/* Whoever sends requests decides how often we try: one line when it begins, one when it is over. */
+static void log_change(struct batch *b, enum err committed)
+{
+	if (committed != ERR_OK && !b->failing)
+		log_err("commit failed error=\"%s\"", err_text(committed));
+	else if (committed == ERR_OK && b->failing)
+		log_info("commits succeed again failed=%llu",
+			(unsigned long long)b->counters.failed);
+	b->failing = committed != ERR_OK;
+}
+
 static enum err finish(struct batch *b, enum err committed)
 {
 	b->open = false;
 	b->requests = 0;
 	(void)event_del(b->aged);
 	(void)event_del(b->drained);
-	if (committed == ERR_OK) {
+	if (committed == ERR_OK)
 		b->counters.commits++;
-	} else {
+	else
 		b->counters.failed++;
-		log_err("commit failed error=\"%s\"", err_text(committed));
-	}
+	log_change(b, committed);
 	tell(b, committed);
 	return committed;
 }

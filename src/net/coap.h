@@ -52,6 +52,7 @@ struct coap_config {
 struct coap_counters {
 	uint64_t requests;   /* handed up */
 	uint64_t answered;   /* responses sent */
+	uint64_t lost;       /* responses that could not be sent */
 	uint64_t dropped;    /* ended without a response by the handler */
 	uint64_t overloaded; /* not handed up: requests_max reached */
 	uint64_t malformed;  /* not handed up: no, too long or fragmented payload, wrong format */
@@ -72,7 +73,7 @@ uint16_t coap_edge_port(const struct coap_edge *e, size_t index);
 const struct coap_counters *coap_edge_counters(const struct coap_edge *e);
 
 /* Sends 2.04 Changed, Content-Format 42, with these n <= COAP_ANSWER_MAX_BYTES bytes (borrowed),
- * and releases r. An answer that cannot be sent is logged and counts as lost on the way. */
+ * and releases r. An answer that cannot be sent is counted: the enrollee asks again. */
 void coap_answer(struct coap_request *r, const uint8_t *p, size_t n);
 
 /* Releases r without any response. */

@@ -15,6 +15,7 @@ struct store {
 	const struct seal *seal;
 	unsigned version;
 	bool full;
+	int logged; /* the last result code that was; 0 after a commit */
 	struct store_hooks hooks;
 	struct store_statement {
 		const char *sql; /* by its address */

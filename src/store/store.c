@@ -37,7 +37,9 @@ enum err store_error(struct store *s, int rc)
 	case SQLITE_NOTADB:
 		return ERR_INVALID;
 	default:
-		log_err("database error code=%d text=\"%s\"", rc, sqlite3_errmsg(s->db));
+		if (rc != s->logged) /* once, until a commit succeeds */
+			log_err("database error code=%d text=\"%s\"", rc, sqlite3_errmsg(s->db));
+		s->logged = rc;
 		return ERR_IO;
 	}
 }
@@ -319,10 +321,12 @@ enum err store_commit(struct store *s)
 		e = s->hooks.before_commit(s->hooks.arg);
 	if (e == ERR_OK)
 		e = run(s, COMMIT);
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
 		s->full = false;
-	else
+		s->logged = SQLITE_OK;
+	} else {
 		store_rollback(s);
+	}
 	return e;
 }
 

@@ -196,6 +196,23 @@ START_TEST(answers_a_non_confirmable_request_in_kind)
 }
 END_TEST
 
+START_TEST(counts_an_answer_that_cannot_be_sent)
+{
+	static const uint8_t huge[COAP_ANSWER_MAX_BYTES + 1];
+	struct world w;
+
+	open_world(&w, 0);
+	post(&w, CON, 1, "enroll", "hello");
+	expect_empty_ack(&w, 1);
+	coap_answer(w.held[0], huge, sizeof(huge));
+	expect_silence(&w);
+	ck_assert_uint_eq(coap_edge_counters(w.edge)->lost, 1);
+	ck_assert_uint_eq(coap_edge_counters(w.edge)->answered, 0);
+	ck_assert_uint_eq(coap_edge_counters(w.edge)->waiting, 0);
+	close_world(&w);
+}
+END_TEST
+
 START_TEST(answers_in_any_order)
 {
 	struct world w;
@@ -413,6 +430,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, acknowledges_at_once_and_answers_later);
 	tcase_add_test(tc, drops_without_a_word_but_the_same_ack);
 	tcase_add_test(tc, answers_a_non_confirmable_request_in_kind);
+	tcase_add_test(tc, counts_an_answer_that_cannot_be_sent);
 	tcase_add_test(tc, answers_in_any_order);
 	tcase_add_test(tc, may_be_answered_from_within_the_wire);
 	tcase_add_test(tc, takes_what_came_together_in_one_turn);
