@@ -9,6 +9,7 @@ GET, POST, PUT, DELETE = 1, 2, 3, 4
 CHANGED = 0x44
 URI_PATH, CONTENT_FORMAT, BLOCK1 = 11, 12, 27
 OCTET_STREAM = b"\x2a"
+PORTION = 32  # requests that surely fit the receiver's socket buffer
 
 
 def option(delta, value):
@@ -88,9 +89,11 @@ class Peer:
         """Sends the requests, each a dict for send(), then a message whose answer is certain. Requests are
         answered in their order, so with the witness' answer the silence to the others is proven.
         Returns {index of the request: [answers with a code]}, {index: empty ACK or RST or None}."""
-        mids = [self.send(**r) for r in requests]
-        last = self.send(witness)
-        got = self.receive(lambda a: a.code != 0 and a.token == self.token(last))
+        mids, got = [], []
+        for at in range(0, len(requests), PORTION):
+            mids += [self.send(**r) for r in requests[at:at + PORTION]]
+            token = self.token(self.send(witness))
+            got += self.receive(lambda a: a.code != 0 and a.token == token)
         said = {i: [a for a in got if a.code != 0 and a.token == self.token(mid)] for i, mid in enumerate(mids)}
         empty = {i: next((a for a in got if a.code == 0 and a.mid == mid), None) for i, mid in enumerate(mids)}
         return said, empty
