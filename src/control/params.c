@@ -6,37 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/utf8.h"
+
 /* --- text -------------------------------------------------------------------------------- */
-
-/* One code point of valid UTF-8. */
-static uint32_t next_code_point(const unsigned char **p)
-{
-	const unsigned char *s = *p;
-	unsigned more = s[0] < 0x80 ? 0 : s[0] < 0xE0 ? 1 : s[0] < 0xF0 ? 2 : 3;
-	uint32_t v = more == 0 ? s[0] : s[0] & (0x3FU >> more);
-
-	for (unsigned i = 1; i <= more; i++)
-		v = v << 6 | (s[i] & 0x3FU);
-	*p = s + 1 + more;
-	return v;
-}
-
-static bool is_control(uint32_t c)
-{
-	return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029 ||
-	       (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0x200E ||
-	       c == 0x200F || c == 0x061C || c == 0xFEFF;
-}
 
 bool params_text_is_printable(const char *text)
 {
-	const unsigned char *p = (const unsigned char *)text;
-
-	while (*p) {
-		if (is_control(next_code_point(&p)))
-			return false;
-	}
-	return true;
+	return utf8_is_printable(text, strlen(text));
 }
 
 /* --- one value --------------------------------------------------------------------------- */

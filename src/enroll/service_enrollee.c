@@ -1,64 +1,23 @@
 /* Rules for enrollees: announce, show, cancel. */
 #include "enroll/service_internal.h"
+#include "core/utf8.h"
 
 /* --- what an announcement may hold --- */
 
-/* The next character of UTF-8 text, NUL-terminated; -1 if it is malformed, overlong, a surrogate or
- * beyond Unicode. */
-static int32_t next_character(const uint8_t **p)
-{
-	static const uint32_t lowest[] = {0, 0x80, 0x800, 0x10000};
-	uint8_t first = *(*p)++;
-	unsigned more = first < 0x80   ? 0
-			: first < 0xC0 ? 4
-			: first < 0xE0 ? 1
-			: first < 0xF0 ? 2
-				       : 3;
-	uint32_t c = more == 0 ? first : first & (0x3Fu >> more);
-
-	if (more == 4 || first > 0xF4)
-		return -1;
-	for (unsigned i = 0; i < more; i++) {
-		if ((**p & 0xC0) != 0x80)
-			return -1;
-		c = c << 6 | (*(*p)++ & 0x3F);
-	}
-	if (c < lowest[more] || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF))
-		return -1;
-	return (int32_t)c;
-}
-
-/* Control characters, line and paragraph separators, and the marks that turn text around would let
- * a name lie about the line it is printed in. */
-static bool is_printable(int32_t c)
-{
-	if (c < 0x20 || (c >= 0x7F && c <= 0x9F))
-		return false;
-	return !(c == 0x2028 || c == 0x2029 || (c >= 0x202A && c <= 0x202E) ||
-		 (c >= 0x2066 && c <= 0x2069));
-}
-
 static enum err check_pet_name(const char *name, struct reason *why)
 {
-	const uint8_t *p = (const uint8_t *)name;
+	size_t n = strlen(name);
+	bool printable;
 
-	if (strlen(name) > SERVICE_PET_NAME_MAX) {
+	if (n > SERVICE_PET_NAME_MAX)
 		reason_set(why, "pet_name", "longer than %d bytes", SERVICE_PET_NAME_MAX);
-		return ERR_INVALID;
-	}
-	while (*p) {
-		int32_t c = next_character(&p);
-
-		if (c < 0) {
-			reason_set(why, "pet_name", "not UTF-8");
-			return ERR_INVALID;
-		}
-		if (!is_printable(c)) {
-			reason_set(why, "pet_name", "holds a control character");
-			return ERR_INVALID;
-		}
-	}
-	return ERR_OK;
+	else if (!utf8_is_valid(name, n, &printable))
+		reason_set(why, "pet_name", "not UTF-8");
+	else if (!printable)
+		reason_set(why, "pet_name", "holds a control character");
+	else
+		return ERR_OK;
+	return ERR_INVALID;
 }
 
 static enum err check_announcement(const struct service_announcement *a, struct reason *why)

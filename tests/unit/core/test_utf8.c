@@ -24,6 +24,10 @@ static const struct {
 	{"\xE2\x80\xA8", true, false}, /* line separator */
 	{"\xE2\x80\xAE", true, false}, /* right-to-left override */
 	{"\xE2\x81\xA6", true, false}, /* isolate */
+	{"\xE2\x80\x8E", true, false}, /* left-to-right mark */
+	{"\xE2\x80\x8F", true, false}, /* right-to-left mark */
+	{"\xD8\x9C", true, false},     /* arabic letter mark */
+	{"\xEF\xBB\xBF", true, false}, /* byte order mark, invisible */
 	{"\x80", false, false},
 	{"\xC3", false, false},
 	{"\xC3(", false, false},
