@@ -95,6 +95,9 @@ static void turn_away_one(struct control *c)
 {
 	int fd;
 
+	if (!c->told_no_fds)
+		log_warn("control: out of file descriptors");
+	c->told_no_fds = true;
 	if (c->spare_fd < 0)
 		return;
 	(void)close(c->spare_fd);
@@ -102,7 +105,6 @@ static void turn_away_one(struct control *c)
 	if (fd >= 0)
 		(void)close(fd);
 	c->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	log_warn("control: out of file descriptors");
 }
 
 static void greet(struct control *c, int fd)
@@ -126,6 +128,7 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
 		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
+			c->told_no_fds = false;
 			greet(c, fd);
 			continue;
 		}
@@ -138,9 +141,13 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
+	struct control *c = arg;
+
 	(void)fd;
 	(void)what;
-	conn_sweep(arg, clock_boot_ms());
+	if (c->spare_fd < 0)
+		c->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	conn_sweep(c, clock_boot_ms());
 }
 
 /* --- life -------------------------------------------------------------------------------- */

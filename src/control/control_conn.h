@@ -26,7 +26,8 @@ struct control {
 	struct conn *conns;
 	uint32_t count;
 	int listen_fd;
-	int spare_fd; /* given up to accept and close when descriptors run out */
+	int spare_fd;     /* given up to accept and close when descriptors run out */
+	bool told_no_fds; /* in the log, since the last client was let in */
 	bool own_path;
 	struct event *accept_event;
 	struct event *tick_event;

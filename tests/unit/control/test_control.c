@@ -569,20 +569,32 @@ START_TEST(runs_out_of_descriptors_without_spinning)
 	struct control_config g = {.base = server.config.base, .path = path, .listen_fd = -1};
 	struct rlimit old, tight;
 	struct control *c;
-	int fd[3], top;
+	char line[128];
+	FILE *log;
+	int fd[3], top, saved;
 
 	(void)snprintf(path, sizeof(path), "/tmp/test_control.%d.full", (int)getpid());
 	ck_assert_int_eq(control_new(&g, &c), ERR_OK);
 	for (int i = 0; i < 3; i++)
 		fd[i] = dial();
+	log = tmpfile();
+	saved = dup(STDERR_FILENO);
+	ck_assert(log && saved >= 0);
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
 	top = dup(0);
 	close(top);
 	tight = old;
 	tight.rlim_cur = (rlim_t)top;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	ck_assert_int_ge(dup2(fileno(log), STDERR_FILENO), 0);
 	spin();
+	ck_assert_int_ge(dup2(saved, STDERR_FILENO), 0);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+	close(saved);
+	rewind(log);
+	ck_assert(fgets(line, sizeof(line), log)); /* three were turned away, one line says so */
+	ck_assert_ptr_null(fgets(line, sizeof(line), log));
+	(void)fclose(log);
 	for (int i = 0; i < 3; i++) {
 		ck_assert_str_eq(heard(fd[i]), "EOF");
 		close(fd[i]);
