@@ -142,7 +142,7 @@ build/rel/tests/killshim.so: tests/support/killshim.c config.mk
 	@mkdir -p $(@D)
 	$(say)CC   $<$(end)$(CC) $(CSTD) $(WARN) -fPIC -shared -O1 -o $@ $<
 check-integration: build/rel/tests/killshim.so all $(PROGRAMS:%=build/asan/%)
-	@tools/run-tests integration $(wildcard tests/integration/test_*.py)
+	@JOBS=4 tools/run-tests integration $(wildcard tests/integration/test_*.py)
 check-interop: all
 	@tools/run-tests interop $(wildcard tests/interop/test_*.py)
 

@@ -44,12 +44,15 @@ enum err clock_read(struct clock_now *out)
 {
 	static struct clock_now boot; /* the boot id cannot change while we run */
 	static int known;
+	struct timespec wall;
 
 	if (!known && read_boot_id(boot.boot_id) != ERR_OK)
 		return ERR_IO;
 	known = 1;
 	*out = boot;
 	out->boot_ms = clock_boot_ms();
-	out->wall_s = (uint64_t)time(NULL);
+	(void)clock_gettime(CLOCK_REALTIME, &wall);
+	out->wall_s = (uint64_t)wall.tv_sec;
+	out->wall_sub_ms = (uint16_t)(wall.tv_nsec / 1000000);
 	return ERR_OK;
 }

@@ -10,8 +10,9 @@
 #define CLOCK_BOOT_ID_BYTES 16
 
 struct clock_now {
-	uint64_t boot_ms; /* CLOCK_BOOTTIME */
-	uint64_t wall_s;  /* CLOCK_REALTIME, unix seconds; may step at any time */
+	uint64_t boot_ms;     /* CLOCK_BOOTTIME */
+	uint16_t wall_sub_ms; /* 0..999 beyond wall_s */
+	uint64_t wall_s;      /* CLOCK_REALTIME, unix seconds; may step at any time */
 	uint8_t boot_id[CLOCK_BOOT_ID_BYTES]; /* which boot boot_ms counts from */
 };
 

@@ -43,8 +43,10 @@ enum svctime_step svctime_advance(
 	} else {
 		step = SVCTIME_NO_GAP;
 	}
-	*out = (struct svctime){
-		.service_ms = service_ms, .boot_ms = now->boot_ms, .wall_s = now->wall_s};
+	*out = (struct svctime){.service_ms = service_ms,
+		.boot_ms = now->boot_ms,
+		.wall_s = now->wall_s,
+		.wall_sub_ms = now->wall_sub_ms};
 	memcpy(out->boot_id, now->boot_id, CLOCK_BOOT_ID_BYTES);
 	return step;
 }
@@ -54,11 +56,14 @@ uint64_t svctime_s(const struct svctime *t)
 	return t->service_ms / 1000;
 }
 
+/* To the nearest second, in milliseconds: the seconds of the two clocks do not tick together, and
+ * one moment must not be told as two. */
 uint64_t svctime_to_wall(const struct svctime *now, uint64_t service_s)
 {
-	uint64_t now_s = svctime_s(now);
+	uint64_t wall_ms = now->wall_s * 1000 + now->wall_sub_ms + 500;
+	uint64_t service_ms = service_s * 1000;
 
-	if (service_s >= now_s)
-		return now->wall_s + (service_s - now_s);
-	return ahead(now->wall_s, now_s - service_s);
+	if (service_ms >= now->service_ms)
+		return (wall_ms + (service_ms - now->service_ms)) / 1000;
+	return ahead(wall_ms, now->service_ms - service_ms) / 1000;
 }

@@ -18,6 +18,7 @@ struct svctime {
 	uint64_t service_ms;
 	uint64_t boot_ms;
 	uint64_t wall_s;
+	uint16_t wall_sub_ms; /* not stored: display only */
 	uint8_t boot_id[CLOCK_BOOT_ID_BYTES];
 };
 

@@ -120,8 +120,32 @@ START_TEST(tells_wall_time_for_display)
 }
 END_TEST
 
+START_TEST(one_moment_is_told_as_one_whatever_the_phase_of_the_clocks)
+{
+	const struct svctime earlier = {
+		.service_ms = 123456, .boot_ms = 777, .wall_s = 1, .boot_id = {1}};
+	uint64_t told = 0;
+
+	for (unsigned ms = 0; ms < 3000; ms++) {
+		const uint64_t wall_ms = 1700000000250 + ms;
+		const struct clock_now now = {.boot_ms = 777 + ms,
+			.wall_s = wall_ms / 1000,
+			.wall_sub_ms = (uint16_t)(wall_ms % 1000),
+			.boot_id = {1}};
+		struct svctime t;
+
+		(void)svctime_advance(&earlier, &now, &t);
+		if (ms == 0)
+			told = svctime_to_wall(&t, 200);
+		ck_assert_uint_eq(svctime_to_wall(&t, 200), told);
+		ck_assert_uint_eq(svctime_to_wall(&t, 100), told - 100);
+	}
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
+	tcase_add_test(tc, one_moment_is_told_as_one_whatever_the_phase_of_the_clocks);
 	tcase_add_test(tc, begins_at_zero);
 	tcase_add_test(tc, follows_the_boot_clock_whatever_the_wall_clock_does);
 	tcase_add_test(tc, believes_a_gap_of_up_to_thirty_days);
