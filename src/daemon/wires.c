@@ -95,8 +95,6 @@ void wire_node_event(void *arg, const struct nodes_event *e)
 	};
 
 	serial_print(e->serial, serial);
-	log_info("node serial=%s state=%s%s%s", serial, out.state, out.reason ? " reason=" : "",
-		out.reason ? out.reason : "");
 	if (d->control)
 		control_push(d->control, &out);
 }
