@@ -40,6 +40,7 @@ static bool grant_refusal(struct service *s)
 	return true;
 }
 
+/* known: an enrollee is pending under the id; else a device is known by EK_B, the id is a claim. */
 static enum err log_refusal(struct attempt *a, const char *cause, bool known)
 {
 	struct service *s = a->s;
@@ -49,9 +50,12 @@ static enum err log_refusal(struct attempt *a, const char *cause, bool known)
 		return ERR_OK;
 	audit_start(&line, service_event_text(SERVICE_ENROLLEE_REJECTED), NULL);
 	audit_text(&line, "cause", cause);
-	audit_hex(&line, "enrollee", a->message.id.b, sizeof(a->message.id.b));
-	if (known)
+	if (known) {
+		audit_hex(&line, "enrollee", a->message.id.b, sizeof(a->message.id.b));
 		audit_hex(&line, "bundle", a->pending.id, sizeof(a->pending.id));
+	} else {
+		audit_hex(&line, "device", a->device_id.b, sizeof(a->device_id.b));
+	}
 	if (s->refusals_unrecorded > 0)
 		audit_u64(&line, "unrecorded", s->refusals_unrecorded);
 	s->refusals_unrecorded = 0;
@@ -90,7 +94,8 @@ static enum err answer_seen(struct attempt *a, const struct device_seen *seen,
 {
 	if (!bytes_equal_ct(seen->message_hash, a->hash, sizeof(a->hash)) ||
 		seen->answer_bytes == 0) {
-		if (permit && !permit(arg, a->message.id.b, sizeof(a->message.id.b)))
+		a->device_id = seen->id;
+		if (permit && !permit(arg, seen->id.b, sizeof(seen->id.b)))
 			return ERR_OK;
 		return log_refusal(a, x3dh_cause_text(X3DH_EK_SEEN), false);
 	}

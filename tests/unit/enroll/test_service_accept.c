@@ -353,6 +353,41 @@ START_TEST(an_empty_bucket_means_silence_and_is_asked_for_known_ids_only)
 }
 END_TEST
 
+static bool note_id(void *arg, const uint8_t *id, size_t n)
+{
+	ck_assert_uint_eq(n, 32);
+	memcpy(arg, id, n);
+	return false;
+}
+
+/* A seen EK_B is known, the id beside it is whatever the sender says: a new one for each message
+ * must not buy a new bucket. */
+START_TEST(a_seen_key_has_one_bucket_whatever_id_comes_with_it)
+{
+	uint8_t asked[2][32] = {{0}};
+
+	ck_assert_int_eq(outcome_of(&e), SERVICE_ANSWER);
+	for (uint8_t i = 0; i < 2; i++) {
+		e.request[1 + 32] = i;
+		world_begin(&w);
+		ck_assert_int_eq(service_accept(w.service, &w.now,
+					 (struct span){e.request, sizeof(e.request)}, note_id,
+					 asked[i], &reply),
+			ERR_OK);
+		ck_assert_int_eq(world_end(&w), ERR_OK);
+		ck_assert_int_eq(reply.outcome, SERVICE_SILENCE);
+	}
+	ck_assert_mem_eq(asked[0], asked[1], 32);
+	ck_assert_int_eq(refusals("EK_SEEN"), 0);
+	ck_assert_int_eq(outcome_of(&e), SERVICE_SILENCE); /* nor does the log repeat a claim */
+	ck_assert_int_eq(refusals("EK_SEEN"), 1);
+	ck_assert_int_eq(
+		world_number(&w, "SELECT count(*) FROM audit a JOIN devices d ON a.json LIKE "
+				 "'%EK_SEEN%\"device\":\"' || lower(hex(d.device_id)) || '\"%'"),
+		1);
+}
+END_TEST
+
 START_TEST(a_flood_of_refusals_does_not_fill_the_log)
 {
 	e.request[170] ^= 1;
@@ -434,6 +469,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, when_the_first_redeemer_is_rolled_back_the_second_is_accepted);
 	tcase_add_test(tc, an_identity_enrolls_again_only_after_its_revocation);
 	tcase_add_test(tc, an_empty_bucket_means_silence_and_is_asked_for_known_ids_only);
+	tcase_add_test(tc, a_seen_key_has_one_bucket_whatever_id_comes_with_it);
 	tcase_add_test(tc, a_flood_of_refusals_does_not_fill_the_log);
 	tcase_add_test(tc, acts_inside_a_transaction_only);
 	tcase_add_test(tc, a_wrong_sealing_key_is_told_at_the_start);

@@ -205,6 +205,22 @@ START_TEST(the_service_pings_and_hears_the_pong)
 }
 END_TEST
 
+START_TEST(a_ping_after_a_power_cut_has_another_counter)
+{
+	struct service_reply first, second;
+	uint8_t body[8];
+
+	ck_assert_int_eq(service_ping(&first), ERR_OK);
+	world_stop(&w);
+	ck_assert_int_eq(world_start(&w), ERR_OK);
+	ck_assert_int_eq(service_ping(&second), ERR_OK);
+	ck_assert_uint_eq(first.bytes_count, second.bytes_count);
+	ck_assert_mem_ne(first.bytes + 11, second.bytes + 11, 8);
+	ck_assert_int_eq(open_frame(&first, body), ENR_CHANNEL_PING);
+	ck_assert_int_eq(open_frame(&second, body), ENR_CHANNEL_PING);
+}
+END_TEST
+
 START_TEST(an_answer_that_was_rolled_back_uses_no_counter_twice)
 {
 	struct frame ping = make_frame(ENR_CHANNEL_PING, "12345678");
@@ -297,6 +313,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, what_it_does_not_know_is_authentic_but_unanswered);
 	tcase_add_test(tc, the_enrollee_raises_the_epoch_and_the_old_one_ends);
 	tcase_add_test(tc, the_service_pings_and_hears_the_pong);
+	tcase_add_test(tc, a_ping_after_a_power_cut_has_another_counter);
 	tcase_add_test(tc, an_answer_that_was_rolled_back_uses_no_counter_twice);
 	tcase_add_test(tc, revocation_ends_the_channel);
 	tcase_add_test(tc, devices_are_listed_and_counted);
