@@ -67,14 +67,20 @@ class Proxy(threading.Thread):
             if self.lose_answers > 0:
                 self.lose_answers -= 1
                 return
-            head = data[:data.index(b"\xff") + 1]
+            head = data[:payload_at(data)]
             while self.forge:
                 self.front.sendto(head + self.forge.pop(0), addr)
         self.front.sendto(data, addr)
 
 
+def payload_at(datagram):
+    """Where the payload begins. The marker is looked for behind the token, which may contain its byte; no option
+    that is used here does."""
+    return datagram.find(b"\xff", 4 + (datagram[0] & 15)) + 1 or len(datagram)
+
+
 def payload(datagram):
-    return datagram[datagram.index(b"\xff") + 1:] if b"\xff" in datagram else b""
+    return datagram[payload_at(datagram):]
 
 
 def service(proxied=False):
