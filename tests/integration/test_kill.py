@@ -25,7 +25,7 @@ NODE = "FMBBD"
 KEYS = {"network_key": "5a" * 16, "user_base_key": "6b" * 16, "organization_key": "7c" * 16}
 NODE_KEYS = {GATEWAY: "21" * 16, NODE: "42" * 16}
 WORKERS = 10
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 class Sweep:
