@@ -55,7 +55,12 @@ enum {
 	ADD_NETWORK,
 	ADD_LIFETIME,
 	ADD_TIMEOUT,
-	ADD_ASSET
+	ADD_ASSET,
+	ADD_WITHOUT_KEY,
+	ADD_NODE_ID,
+	ADD_NETWORK_KEY,
+	ADD_USER_BASE_KEY,
+	ADD_ORGANIZATION_KEY
 };
 const struct param node_add_params[] = {
 	{"label", PARAM_TEXT, false, 1, QR_LABEL_TEXT_MAX},
@@ -66,6 +71,11 @@ const struct param node_add_params[] = {
 	{"lifetime_s", PARAM_UINT, false, 1, NODES_LIFETIME_S_MAX},
 	{"timeout_s", PARAM_UINT, false, JOB_TIMEOUT_S_MIN, JOB_TIMEOUT_S_MAX},
 	{"asset", PARAM_BOOL, false, 0, 0},
+	{"without_key", PARAM_BOOL, false, 0, 0},
+	{"node_id", PARAM_UINT, false, 1, 57999},
+	{"network_key", PARAM_HEX, false, 16, 16},
+	{"user_base_key", PARAM_HEX, false, 16, 16},
+	{"organization_key", PARAM_HEX, false, 16, 16},
 	PARAM_ROW_END,
 };
 
@@ -111,13 +121,29 @@ static enum err check_choice(struct command_call *c)
 	if (v[ADD_LABEL].given && (v[ADD_NODE_KEY].given || v[ADD_ASSET].given))
 		return refuse(c, v[ADD_NODE_KEY].given ? "node_key" : "asset",
 			"the label says it already");
+	if (v[ADD_WITHOUT_KEY].flag && (v[ADD_LABEL].given || v[ADD_NODE_KEY].given))
+		return refuse(c, "without_key", "there is a key");
 	return ERR_OK;
+}
+
+struct add_keys {
+	struct secret16 node, network, user_base, organization;
+};
+
+/* The key of parameter i, kept in *keep; NULL when it was not given. */
+static const struct secret16 *key_of(
+	const struct command_call *c, unsigned i, struct secret16 *keep)
+{
+	if (!c->params.v[i].given)
+		return NULL;
+	memcpy(keep->b, c->params.v[i].b, sizeof(keep->b));
+	return keep;
 }
 
 enum err command_node_add(struct command_call *c)
 {
 	const struct param_value *v = c->params.v;
-	struct secret16 key;
+	struct add_keys keys;
 	struct node_request r = {
 		.label = param_text(c, ADD_LABEL),
 		.serial = param_text(c, ADD_SERIAL),
@@ -125,18 +151,21 @@ enum err command_node_add(struct command_call *c)
 		.lifetime_s = (uint32_t)param_uint(c, ADD_LIFETIME, 0),
 		.timeout_s = (uint8_t)param_uint(c, ADD_TIMEOUT, 0),
 		.asset = v[ADD_ASSET].flag,
+		.without_key = v[ADD_WITHOUT_KEY].flag,
+		.node_id = (uint16_t)param_uint(c, ADD_NODE_ID, 0),
+		.node_key = key_of(c, ADD_NODE_KEY, &keys.node),
+		.network_key = key_of(c, ADD_NETWORK_KEY, &keys.network),
+		.user_base_key = key_of(c, ADD_USER_BASE_KEY, &keys.user_base),
+		.organization_key = key_of(c, ADD_ORGANIZATION_KEY, &keys.organization),
 	};
 	struct node_view view;
 	enum err e = check_choice(c);
 
 	if (e == ERR_OK)
 		e = network_of(c, &r.network_id);
-	if (e != ERR_OK)
-		return e;
-	memcpy(key.b, v[ADD_NODE_KEY].b, sizeof(key.b));
-	r.node_key = v[ADD_NODE_KEY].given ? &key : NULL;
-	e = nodes_add(c->config->nodes, &c->now, c->who, &r, &view, &c->why);
-	secret16_wipe(&key);
+	if (e == ERR_OK)
+		e = nodes_add(c->config->nodes, &c->now, c->who, &r, &view, &c->why);
+	bytes_wipe(&keys, sizeof(keys));
 	if (e == ERR_OK)
 		put_node(c, put_object(c, c->out, "node"), &view);
 	return e;

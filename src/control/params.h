@@ -11,7 +11,7 @@
 
 #include "enr/bytes.h"
 
-#define PARAMS_MAX 12 /* rows of one table */
+#define PARAMS_MAX 20 /* rows of one table */
 #define PARAMS_REASON_MAX 64
 #define PARAM_BYTES_MAX 32 /* of one PARAM_HEX */
 

@@ -142,6 +142,7 @@ struct subject {
 	uint32_t serial;
 	struct secret16 key;
 	uint8_t device_type;
+	bool key_wanted; /* it was not given: the store may know it */
 	char name[NODES_NAME_SIZE];
 };
 
@@ -190,13 +191,15 @@ static enum err read_subject(
 	if (e != ERR_OK)
 		return e;
 	if (!req->label) {
-		if (!req->node_key)
+		out->key_wanted = !req->node_key && req->without_key;
+		if (!req->node_key && !req->without_key)
 			return nodes_refuse(
 				why, ERR_INVALID, "node_key", "the node key is missing");
-		out->key = *req->node_key;
+		if (req->node_key)
+			out->key = *req->node_key;
 		out->device_type = req->asset ? MESHADV_DEVICE_ASSET : MESHADV_DEVICE_STATIC;
 	}
-	if (secret16_is_unset(&out->key))
+	if (!out->key_wanted && secret16_is_unset(&out->key))
 		return nodes_refuse(
 			why, ERR_INVALID, "node_key", "a key of all 00 or all FF is no key");
 	if (req->name && !nodes_name_ok(req->name))
@@ -205,6 +208,62 @@ static enum err read_subject(
 	if (req->name)
 		memcpy(out->name, req->name, strlen(req->name) + 1);
 	return ERR_OK;
+}
+
+/* A former job of the serial may have left its key; 16×FF means that nobody knows it. */
+static enum err find_key(struct nodes *n, struct subject *sub)
+{
+	struct node_row old;
+	enum err e = store_nodes_get(n->store, sub->serial, &old);
+
+	if (e == ERR_OK)
+		return store_nodes_key(n->store, old.job.row, &sub->key);
+	memset(sub->key.b, 0xff, sizeof(sub->key.b));
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+static enum err check_key(const struct secret16 *said, const struct secret16 *own,
+	const char *field, struct reason *why)
+{
+	if (!said || bytes_equal_ct(said->b, own->b, sizeof(own->b)))
+		return ERR_OK;
+	return nodes_refuse(why, ERR_INVALID, field, "is not this network's key");
+}
+
+/* The caller may say which keys it believes the network to have. */
+static enum err check_keys(struct nodes *n, const struct node_request *req, struct reason *why)
+{
+	struct network_keys own = {0};
+	enum err e;
+
+	if (!req->network_key && !req->user_base_key && !req->organization_key)
+		return ERR_OK;
+	e = nodes_explain(why, store_networks_keys(n->store, req->network_id, &own));
+	if (e == ERR_OK)
+		e = check_key(req->network_key, &own.network, "network_key", why);
+	if (e == ERR_OK)
+		e = check_key(req->user_base_key, &own.user_base, "user_base_key", why);
+	if (e == ERR_OK)
+		e = check_key(req->organization_key, &own.organization, "organization_key", why);
+	bytes_wipe(&own, sizeof(own));
+	return e;
+}
+
+static bool id_fits(uint16_t id, bool asset)
+{
+	return asset ? id >= ASSET_ID_MIN && id <= ASSET_ID_MAX
+		     : id >= NODE_ID_MIN && id <= NODE_ID_MAX;
+}
+
+static enum err check_id(
+	const struct node_request *req, const struct subject *sub, struct reason *why)
+{
+	bool asset = sub->device_type == MESHADV_DEVICE_ASSET;
+
+	if (req->node_id == 0 || id_fits(req->node_id, asset))
+		return ERR_OK;
+	return nodes_refuse(why, ERR_INVALID, "node_id",
+		asset ? "ids of assets are 33000 to 57999" : "ids of nodes are 1 to 1999");
 }
 
 static enum err check_limits(const struct node_request *req, struct reason *why)
@@ -277,16 +336,35 @@ static enum err audit_added(struct nodes *n, const struct node_row *row, const s
 	return audit_write(&a, n->store, row->created_at);
 }
 
-static enum err insert_node(struct nodes *n, struct node_row *row, const struct subject *sub,
-	const struct caller *who, struct reason *why)
+/* wanted: 0 for the next free one. */
+static enum err reserve_id(struct nodes *n, struct node_row *row, uint16_t wanted,
+	const struct subject *sub, struct reason *why)
 {
-	enum err e = store_ids_reserve(n->store, row->network_id, sub->serial,
-		sub->device_type == MESHADV_DEVICE_ASSET, row->created_at, &row->job.node_id);
+	bool asset = sub->device_type == MESHADV_DEVICE_ASSET;
+	enum err e;
 
+	if (wanted) {
+		row->job.node_id = wanted;
+		e = store_ids_take(n->store, row->network_id, wanted, sub->serial, row->created_at);
+	} else {
+		e = store_ids_reserve(n->store, row->network_id, sub->serial, asset,
+			row->created_at, &row->job.node_id);
+	}
 	if (e == ERR_FULL)
 		return nodes_refuse(why, e, "network_id", "this network has no node id left");
-	if (e == ERR_OK)
-		e = make_handle(n, &row->job.handle);
+	if (e == ERR_CONFLICT)
+		return nodes_refuse(why, e, "node_id", "this node id is another node's");
+	return nodes_explain(why, e);
+}
+
+static enum err insert_node(struct nodes *n, struct node_row *row, uint16_t wanted,
+	const struct subject *sub, const struct caller *who, struct reason *why)
+{
+	enum err e = reserve_id(n, row, wanted, sub, why);
+
+	if (e != ERR_OK)
+		return e;
+	e = make_handle(n, &row->job.handle);
 	if (e == ERR_OK)
 		e = store_nodes_insert(n->store, row, &sub->key);
 	if (e == ERR_OK)
@@ -304,13 +382,15 @@ static enum err add(struct nodes *n, const struct clock_now *now, const struct c
 	enum err e = nodes_get_network(n, req->network_id, &network, why);
 
 	if (e == ERR_OK)
+		e = check_keys(n, req, why);
+	if (e == ERR_OK)
 		e = check_vacant(n, sub->serial, why);
 	if (e != ERR_OK)
 		return e;
 	if ((e = service_time(n, now, &t)) != ERR_OK)
 		return nodes_explain(why, e);
 	fill_row(n, &row, req, sub, who, &t);
-	if ((e = insert_node(n, &row, sub, who, why)) != ERR_OK)
+	if ((e = insert_node(n, &row, req->node_id, sub, who, why)) != ERR_OK)
 		return e;
 	view_node(&row, &t, out);
 	if (n->changed)
@@ -328,6 +408,10 @@ enum err nodes_add(struct nodes *n, const struct clock_now *now, const struct ca
 		e = check_limits(req, why);
 	if (e == ERR_OK)
 		e = read_subject(req, &sub, why);
+	if (e == ERR_OK)
+		e = check_id(req, &sub, why);
+	if (e == ERR_OK && sub.key_wanted)
+		e = nodes_explain(why, find_key(n, &sub));
 	if (e == ERR_OK)
 		e = add(n, now, who, req, &sub, out, why);
 	bytes_wipe(&sub, sizeof(sub));

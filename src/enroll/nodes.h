@@ -120,10 +120,14 @@ struct node_request {
 	uint32_t lifetime_s; /* 0: nodes_set_lifetime's */
 	uint8_t timeout_s;   /* 0: JOB_TIMEOUT_S_DEFAULT; 3..127 */
 	bool asset;          /* with serial: device type asset; a label says it itself */
+	bool without_key; /* serial without node_key: the one stored for it, else none (16×FF) */
+	uint16_t node_id; /* 0: the next free one; else exactly this one, and of the right range */
+	/* NULL: not said. Else they must be the network's own: what a foreign tool believes. */
+	const struct secret16 *network_key, *user_base_key, *organization_key;
 };
 
 /* Enroller. Reserves the node id. ERR_INVALID, ERR_NOT_FOUND (network), ERR_CONFLICT (the serial is
- * there), ERR_FULL (no id is left). */
+ * there, or the node id is another's), ERR_FULL (no id is left). */
 ENR_MUST_CHECK enum err nodes_add(struct nodes *n, const struct clock_now *now,
 	const struct caller *who, const struct node_request *req, struct node_view *out,
 	struct reason *why);

@@ -285,6 +285,24 @@ static enum err ids_owner(struct store *s, uint16_t network_id, uint16_t node_id
 	return stmt_end_found(&q);
 }
 
+enum err store_ids_take(
+	struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial, uint64_t given_at)
+{
+	uint32_t owner = UINT32_MAX;
+	uint16_t other = 0;
+	enum err e = ids_owner(s, network_id, node_id, &owner);
+
+	if (e == ERR_OK)
+		return owner == serial ? ERR_OK : ERR_CONFLICT;
+	if (e == ERR_NOT_FOUND)
+		e = ids_find(s, network_id, serial, &other);
+	if (e == ERR_OK)
+		e = ids_orphan(s, network_id, other);
+	if (e != ERR_OK && e != ERR_NOT_FOUND)
+		return e;
+	return ids_put(s, network_id, node_id, serial, given_at);
+}
+
 enum err store_ids_adopt(
 	struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial, uint64_t given_at)
 {

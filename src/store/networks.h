@@ -62,6 +62,11 @@ ENR_MUST_CHECK enum err store_networks_delete(struct store *s, uint16_t id);
 ENR_MUST_CHECK enum err store_ids_reserve(struct store *s, uint16_t network_id, uint32_t serial,
 	bool asset, uint64_t given_at, uint16_t *out);
 
+/* Exactly this id, which the operator names; first_node_id does not bind him. Another id that the
+ * serial has stays out of use. ERR_CONFLICT when it is another's, or nobody knows whose. */
+ENR_MUST_CHECK enum err store_ids_take(
+	struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial, uint64_t given_at);
+
 /* A member that we met but did not enroll: its id is never given. serial UINT32_MAX: unknown.
  * ERR_CONFLICT when the id is another serial's. */
 ENR_MUST_CHECK enum err store_ids_adopt(

@@ -133,6 +133,88 @@ START_TEST(leaves_low_ids_to_the_members_of_an_imported_network)
 }
 END_TEST
 
+/* --- a foreign tool's request: its own id and keys ------------------------------------------- */
+
+static enum err add_exactly(const char *serial, uint16_t id, struct node_view *v)
+{
+	struct secret16 key = {{9, 8, 7}};
+	struct node_request req = {
+		.serial = serial, .node_key = &key, .network_id = NETWORK, .node_id = id};
+
+	return add(&WORLD_ALICE, &req, v);
+}
+
+START_TEST(reserves_exactly_the_id_that_is_asked_for)
+{
+	struct node_view v;
+
+	some_network();
+	ck_assert_int_eq(add_exactly("FMBBC", 77, &v), ERR_OK);
+	ck_assert_uint_eq(v.node_id, 77);
+	ck_assert_int_eq(add_exactly("FMBBD", 77, &v), ERR_CONFLICT);
+	ck_assert_str_eq(why.field, "node_id");
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM nodes"), 1);
+	ck_assert_int_eq(add_exactly("FMBBD", 2000, &v), ERR_INVALID);
+	ck_assert_int_eq(add_exactly("FMBBD", 33000, &v), ERR_INVALID); /* not an asset */
+	ck_assert_str_eq(why.field, "node_id");
+}
+END_TEST
+
+START_TEST(refuses_keys_that_are_not_the_networks)
+{
+	struct secret16 key = {{9, 8, 7}};
+	struct network_keys own;
+	struct node_request req = {.serial = "FMBBC", .node_key = &key, .network_id = NETWORK};
+	struct node_view v;
+
+	some_network();
+	ck_assert_int_eq(store_networks_keys(w.store, NETWORK, &own), ERR_OK);
+	req.network_key = &own.user_base;
+	ck_assert_int_eq(add(&WORLD_ALICE, &req, &v), ERR_INVALID);
+	ck_assert_str_eq(why.field, "network_key");
+	req.network_key = &own.network;
+	req.user_base_key = &own.network;
+	ck_assert_int_eq(add(&WORLD_ALICE, &req, &v), ERR_INVALID);
+	ck_assert_str_eq(why.field, "user_base_key");
+	req.user_base_key = &own.user_base;
+	req.organization_key = &own.network;
+	ck_assert_int_eq(add(&WORLD_ALICE, &req, &v), ERR_INVALID);
+	ck_assert_str_eq(why.field, "organization_key");
+	req.organization_key = &own.organization;
+	ck_assert_int_eq(add(&WORLD_ALICE, &req, &v), ERR_OK);
+}
+END_TEST
+
+static struct secret16 key_of(int64_t row)
+{
+	struct secret16 key;
+
+	ck_assert_int_eq(store_nodes_key(w.store, row, &key), ERR_OK);
+	return key;
+}
+
+START_TEST(takes_a_key_that_is_not_given_from_the_store)
+{
+	struct node_request req = {.serial = "FMBBD", .network_id = NETWORK, .without_key = true};
+	struct secret16 none, known = {{0x12, 0x34, 0x56, 0x78, 0x12, 0x34, 0x56, 0x78, 0x12, 0x34,
+				      0x56, 0x78, 0x12, 0x34, 0x56, 0x78}};
+	struct secret16 got;
+	struct node_view v;
+
+	some_network();
+	ck_assert_int_eq(add(&WORLD_ALICE, &req, &v), ERR_OK);
+	memset(none.b, 0xff, sizeof(none.b));
+	got = key_of(v.row);
+	ck_assert_mem_eq(got.b, none.b, 16);
+	ck_assert_int_eq(add_label(LABEL), ERR_OK);
+	ck_assert_int_eq(order(nodes_cancel, &WORLD_ALICE, "FMBBC"), ERR_OK);
+	req.serial = "FMBBC";
+	ck_assert_int_eq(add(&WORLD_ALICE, &req, &v), ERR_OK);
+	got = key_of(v.row);
+	ck_assert_mem_eq(got.b, known.b, 16);
+}
+END_TEST
+
 START_TEST(checks_what_a_network_is_made_of)
 {
 	struct network_request req = {.id = 0, .gateway_serial = SERIAL_INDEX_INVALID};
@@ -492,6 +574,9 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, refuses_unset_imported_keys);
 	tcase_add_test(tc, leaves_low_ids_to_the_members_of_an_imported_network);
 	tcase_add_test(tc, checks_what_a_network_is_made_of);
+	tcase_add_test(tc, reserves_exactly_the_id_that_is_asked_for);
+	tcase_add_test(tc, refuses_keys_that_are_not_the_networks);
+	tcase_add_test(tc, takes_a_key_that_is_not_given_from_the_store);
 	tcase_add_test(tc, removes_a_network_only_when_it_is_empty);
 	tcase_add_test(tc, lets_nobody_do_more_than_their_role);
 	tcase_add_test(tc, takes_a_label);

@@ -75,6 +75,53 @@ START_TEST(gives_back_what_was_put)
 }
 END_TEST
 
+static enum err take(uint16_t id, uint32_t serial)
+{
+	enum err e;
+
+	world_begin(&w);
+	e = store_ids_take(w.store, NETWORK, id, serial, 1700000000);
+	if (e != ERR_OK) {
+		store_rollback(w.store);
+		return e;
+	}
+	return world_end(&w);
+}
+
+static uint16_t reserve_next(uint32_t serial)
+{
+	uint16_t id = 0;
+
+	world_begin(&w);
+	ck_assert_int_eq(
+		store_ids_reserve(w.store, NETWORK, serial, false, 1700000000, &id), ERR_OK);
+	ck_assert_int_eq(world_end(&w), ERR_OK);
+	return id;
+}
+
+START_TEST(gives_the_id_that_the_operator_names)
+{
+	insert_kept(NETWORK, 7);
+	ck_assert_int_eq(take(8, 1), ERR_OK);
+	ck_assert_int_eq(take(8, 1), ERR_OK);
+	ck_assert_int_eq(take(8, 2), ERR_CONFLICT);
+	ck_assert_uint_eq(reserve_next(1), 8);
+	ck_assert_uint_eq(reserve_next(2), 7);
+	ck_assert_uint_eq(reserve_next(3), 9); /* 8 is stepped over */
+}
+END_TEST
+
+START_TEST(an_id_that_was_changed_stays_out_of_use)
+{
+	insert_kept(NETWORK, 7);
+	ck_assert_int_eq(take(8, 1), ERR_OK);
+	ck_assert_int_eq(take(3, 1), ERR_OK);
+	ck_assert_int_eq(take(8, 1), ERR_CONFLICT);
+	ck_assert_int_eq(take(8, 2), ERR_CONFLICT);
+	ck_assert_uint_eq(reserve_next(1), 3);
+}
+END_TEST
+
 START_TEST(keeps_keys_sealed)
 {
 	struct network_keys keys;
@@ -278,6 +325,8 @@ static void fill(TCase *tc)
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, gives_back_what_was_put);
 	tcase_add_test(tc, keeps_keys_sealed);
+	tcase_add_test(tc, gives_the_id_that_the_operator_names);
+	tcase_add_test(tc, an_id_that_was_changed_stays_out_of_use);
 	tcase_add_test(tc, refuses_the_same_id_twice);
 	tcase_add_test(tc, lists_in_order_until_told_to_stop);
 	tcase_add_test(tc, forgets_a_network_with_its_ids);
