@@ -1,0 +1,200 @@
+"""A building full of simulated nodes around a Lab: what the integration tests of the mesh have in common."""
+import concurrent.futures
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from lab import Lab, LabError, wait_until  # noqa: E402
+
+SPEED = 10
+FAR = -127  # dBm to the gateway's radio: not heard
+NEAR = -55
+OVER = ("joined", "removed", "unconfirmed", "failed", "expired", "cancelled")
+
+
+def expect(condition, what):
+    if not condition:
+        raise LabError(what)
+
+
+def node_key(serial):
+    return "".join("%02x" % (ord(serial[-1]) * (i + 3) % 251 + 1) for i in range(16))
+
+
+def network_keys(network):
+    return {k: ("%02x" % ((network + i) % 200 + 20)) * 16
+            for i, k in enumerate(("network_key", "user_base_key", "organization_key"))}
+
+
+def node(serial, rssi=FAR, pos=(2, 2), **more):
+    """A line of the node file."""
+    line = "serial=%s nodekey=%s rssi=%d pos=%d,%d" % (serial, node_key(serial), rssi, *pos)
+    return line + "".join(" %s=%s" % (k.replace("_", "-"), v) for k, v in more.items())
+
+
+def member(serial, network, node_id, rssi=NEAR, **more):
+    """A node that is in the network from the start."""
+    keys = network_keys(network)
+    return node(serial, rssi, network=network, id=node_id, netkey=keys["network_key"],
+                userkey=keys["user_base_key"], orgkey=keys["organization_key"], **more)
+
+
+def label(serial, key=None, **more):
+    text = "qt=1&v=1&mf=024D&s=%s&nk=%s" % (serial, (key or node_key(serial)).upper())
+    return text + "".join("&%s=%s" % kv for kv in more.items())
+
+
+class Events:
+    """What `enrollctl watch` tells, kept; one may wait for an event or act on it."""
+
+    def __init__(self, lab):
+        self.seen = []
+        self.more = threading.Condition()
+        self.process = lab.spawn("watch", [lab.program("enrollctl"), "--socket", lab.path("control.sock"), "--json",
+                                           "watch", "--object", "node"], stdout=subprocess.PIPE)
+        first = self.process.stdout.readline()
+        expect(b"watching" in first, "watch began with %r" % first)
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            with self.more:
+                self.seen.append(json.loads(line))
+                self.more.notify_all()
+
+    def states(self, serial):
+        with self.more:
+            return [e["state"] for e in self.seen if e["id"] == serial]
+
+    def wait(self, serial, state, timeout=60):
+        end = time.monotonic() + timeout
+        with self.more:
+            while not any(e["id"] == serial and e["state"] == state for e in self.seen):
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise LabError("%s was never %s: %r" % (serial, state, [
+                        (e["state"], e.get("reason")) for e in self.seen if e["id"] == serial]))
+                self.more.wait(left)
+
+
+class Building(Lab):
+    """A Lab with its air, its networks and their members; running when entered."""
+
+    def __init__(self, lines, networks=(480,), first_node_id=None, speed=SPEED, seed=1):
+        super().__init__()
+        self.lines, self.networks, self.speed, self.seed = lines, networks, speed, seed
+        self.first_node_id = first_node_id
+
+    def __enter__(self):
+        try:
+            self.begin()
+        except BaseException:
+            self.show_logs()
+            self.close()
+            raise
+        return self
+
+    def begin(self):
+        self.start_bus()
+        self.start_air(self.lines, speed=self.speed, seed=self.seed)
+        expect(self.processes["fakebluez"].stdout.readline() == b"ready\n", "fakebluez is not ready")
+        self.init()
+        self.start()
+        for network in self.networks:
+            self.add_network(network)
+        self.events = Events(self)
+
+    def add_network(self, network, *more):
+        keys = "".join("%s %s\n" % kv for kv in network_keys(network).items())
+        if self.first_node_id:
+            more = (*more, "--first-node-id", self.first_node_id)
+        self.ctl("network", "add", network, "--key-file", "-", *more, input=keys)
+
+    def order(self, *words):
+        """One order to fakebluez; its answer."""
+        p = self.processes["fakebluez"]
+        p.stdin.write((" ".join(map(str, words)) + "\n").encode())
+        p.stdin.flush()
+        answer = p.stdout.readline().decode().strip()
+        expect(answer and not answer.startswith("error"), "fakebluez: %s: %s" % (words, answer))
+        return answer
+
+    def nodes_now(self):
+        """serial: what each simulated node itself believes."""
+        return {n["serial"]: n for n in json.loads(self.order("snapshot", "full"))}
+
+    def add(self, *serials, options=(), key=None, **more):
+        text = "".join(label(s, key, **more) + "\n" for s in serials)
+        return self.ctl("node", "add", "--qr-file", "-", *options, input=text)
+
+    def show(self, serial):
+        return self.json("node", "show", serial)["node"]
+
+    def wait_state(self, serial, *states, timeout=90):
+        last = {}
+
+        def there():
+            last.update(self.show(serial))
+            return last["state"] in states
+        try:
+            wait_until(serial, there, timeout, 0.1)
+        except LabError:
+            raise LabError("%s is %s, not %s: %r" % (serial, last.get("state"), states, last)) from None
+        return last
+
+    def wait_joined(self, *serials, timeout=90):
+        end = time.monotonic() + timeout
+        return [self.check(self.wait_over(s, "joined", end - time.monotonic())) for s in serials]
+
+    def wait_over(self, serial, wanted, timeout=90):
+        n = self.wait_state(serial, *OVER, timeout=timeout)
+        expect(n["state"] == wanted, "%s is %s, not %s: %r" % (serial, n["state"], wanted, n))
+        return n
+
+    def check(self, n):
+        """What the node itself holds is what enrolld says; returns n."""
+        own = self.nodes_now()[n["serial"]]
+        want = {"enrolled": True, "network_id": n["network_id"], "node_id": n["node_id"]}
+        network = self.json("network", "show", n["network_id"], "--reveal-keys")["network"]
+        want.update((k, network[k]) for k in network_keys(0))
+        for k, v in want.items():
+            expect(own[k] == v, "%s: %s is %r, not %r" % (n["serial"], k, own[k], v))
+        return n
+
+    def check_ids(self):
+        """No id twice in a network: by our books, and by what the nodes believe."""
+        for what, rows in (("books", [n for n in self.json("node", "list")["nodes"] if n["state"] not in (
+                "removed", "failed", "expired", "cancelled")]), ("air", self.nodes_now().values())):
+            ids = [(n["network_id"], n["node_id"]) for n in rows if n.get("enrolled", True)]
+            expect(len(ids) == len(set(ids)), "an id twice in the %s: %r" % (what, sorted(ids)))
+
+    def audit(self, event):
+        rows = self.json("audit", "list", "--from", 1, "--limit", 1000)["rows"]
+        return [row for row in map(lambda r: json.loads(r["json"]), rows) if row["event"] == event]
+
+    def kill_daemon(self):
+        self.stop("enrolld", signal.SIGKILL)
+        self.start()
+        self.events = Events(self)
+
+
+def main(namespace, jobs=3):
+    """As harness.main, but some tests at once, each in a process of its own: they mostly wait for simulated air."""
+    if len(sys.argv) > 1:
+        harness.main(namespace)
+    names = [n for n, fn in namespace.items() if n.startswith("test_") and callable(fn)]
+
+    def run(name):
+        r = subprocess.run([sys.executable, sys.argv[0], name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        print("\n".join(r.stdout.splitlines()[:-1]), flush=True)
+        return r.returncode == 0
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        passed = sum(pool.map(run, names))
+    print("%d passed, %d failed" % (passed, len(names) - passed), flush=True)
+    sys.exit(0 if passed == len(names) and passed else 1)
