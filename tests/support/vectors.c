@@ -123,3 +123,11 @@ void vectors_ran(const char *name, size_t count)
 	printf("%s: %zu cases\n", name, count);
 	fflush(stdout);
 }
+
+int vectors_end(size_t cases, int failures)
+{
+	size_t failed = failures > 0 ? (size_t)failures : 0;
+
+	printf("%zu passed, %zu failed\n", cases > failed ? cases - failed : 0, failed);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -34,4 +34,7 @@ void vectors_hex_exact(const json_t *object, const char *key, void *out, size_t 
 /* Prints "name: count cases"; ends the program if there was none. */
 void vectors_ran(const char *name, size_t count);
 
+/* The closing line of a vector program without Check, and its exit status. */
+int vectors_end(size_t cases, int failures);
+
 #endif

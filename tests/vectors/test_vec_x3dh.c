@@ -209,5 +209,5 @@ int main(void)
 	json_array_foreach(vectors_array(root, "cases"), i, kase) run_case(c, kase);
 	vectors_ran("x3dh", i);
 	json_decref(root);
-	return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return vectors_end(i, failures);
 }

@@ -192,5 +192,5 @@ int main(void)
 	vectors_ran("x3dh-negative messages", messages);
 	vectors_ran("x3dh-negative", i);
 	json_decref(root);
-	return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return vectors_end(i, failures);
 }

@@ -104,14 +104,15 @@ int main(void)
 {
 	const struct crypto *c = crypto_default();
 	json_t *root = vectors_load("xeddsa.json"), *kase;
-	size_t i;
+	size_t i, signed_count;
 
 	if (!c)
 		return EXIT_FAILURE;
 	json_array_foreach(vectors_array(root, "sign"), i, kase) run_sign(c, kase);
-	vectors_ran("xeddsa sign", i);
+	signed_count = i;
+	vectors_ran("xeddsa sign", signed_count);
 	json_array_foreach(vectors_array(root, "verify"), i, kase) run_verify(c, kase);
 	vectors_ran("xeddsa verify", i);
 	json_decref(root);
-	return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return vectors_end(signed_count + i, failures);
 }
