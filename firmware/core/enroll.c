@@ -96,6 +96,7 @@ static void go_idle(struct node *n)
 	e->state = ENROLL_IDLE;
 	e->deadline_ms = 0;
 	e->is_saving = false;
+	e->is_waiting = false;
 	bytes_wipe(e->request, sizeof(e->request));
 	e->request_bytes = 0;
 	bytes_wipe(&e->next, sizeof(e->next));
@@ -172,18 +173,25 @@ static void pre_failed(struct node *n)
 		respond(n, false, handle, MESHMSG_RESULT_PREENROLLMENT_FAILED);
 }
 
-static void on_pre_result(struct node *n, enum enroll_pre result)
+/* Step 7: one handler after the other, until one has to be waited for. */
+static void run_handlers(struct node *n)
 {
-	switch (result) {
-	case ENROLL_PRE_DONE:
-		save(n);
-		return;
-	case ENROLL_PRE_WAITING:
-		return;
-	case ENROLL_PRE_FAILED:
-		pre_failed(n);
-		return;
+	struct enroll *e = &n->enroll;
+	const struct span request = {e->request, e->request_bytes};
+
+	for (; e->pre_at < n->features->pre_count; e->pre_at++) {
+		const struct enroll_pre_handler *h = &n->features->pre[e->pre_at];
+		enum enroll_pre result = h->begin(h->ctx, e->is_removal, request);
+
+		e->is_waiting = result == ENROLL_PRE_WAITING;
+		if (e->is_waiting)
+			return;
+		if (result != ENROLL_PRE_DONE) {
+			pre_failed(n);
+			return;
+		}
 	}
+	save(n);
 }
 
 /* Steps 6 and 7. e->next holds what shall be. */
@@ -191,7 +199,6 @@ static void begin(
 	struct node *n, struct span request, bool is_removal, bool is_silent, uint8_t handle)
 {
 	struct enroll *e = &n->enroll;
-	enum enroll_pre result = ENROLL_PRE_DONE;
 
 	e->state = ENROLL_PREENROLLMENT;
 	e->deadline_ms = n->now_ms + PRE_LIMIT_MS;
@@ -203,17 +210,24 @@ static void begin(
 	e->request_bytes = request.n < sizeof(e->request) ? request.n : sizeof(e->request);
 	if (e->request_bytes > 0)
 		memcpy(e->request, request.p, e->request_bytes);
-	if (n->features->pre_enrollment)
-		result = n->features->pre_enrollment(
-			n->features->pre_ctx, (struct span){e->request, e->request_bytes});
-	on_pre_result(n, result);
+	e->pre_at = 0;
+	e->is_waiting = false;
+	run_handlers(n);
 }
 
-void node_pre_enrollment_done(struct node *n, uint64_t now_ms, enum enroll_pre result)
+void enroll_on_pre_done(
+	struct node *n, const struct enroll_pre_handler *who, enum enroll_pre result)
 {
-	n->now_ms = now_ms;
-	if (n->enroll.state == ENROLL_PREENROLLMENT && !n->enroll.is_saving)
-		on_pre_result(n, result);
+	struct enroll *e = &n->enroll;
+
+	if (!e->is_waiting || who != &n->features->pre[e->pre_at] || result == ENROLL_PRE_WAITING)
+		return;
+	e->is_waiting = false;
+	e->pre_at++;
+	if (result == ENROLL_PRE_DONE)
+		run_handlers(n);
+	else
+		pre_failed(n);
 }
 
 /* --- requests for this node

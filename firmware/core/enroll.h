@@ -31,8 +31,20 @@ enum enroll_state {
 	ENROLL_MESSAGE_SENT
 };
 
-/* Answer of a pre-enrollment handler, §4.5. */
+/* Answer of a pre-enrollment handler, §4.5; any other value counts as FAILED. */
 enum enroll_pre { ENROLL_PRE_DONE = 0, ENROLL_PRE_WAITING = 1, ENROLL_PRE_FAILED = 2 };
+
+/*
+ * Something that has to be enrolled before the node is, an external controller for instance.
+ * begin() is called after all checks and before anything is erased, with the whole request as it
+ * came (n = 0: the button); after ENROLL_PRE_WAITING the answer is node_pre_enrollment_done().
+ * All handlers together have 15 s; when they are over, or one fails, the node stays what it was and
+ * answers 0x11. Handlers that were done already are not told.
+ */
+struct enroll_pre_handler {
+	enum enroll_pre (*begin)(void *ctx, bool is_removal, struct span request);
+	void *ctx;
+};
 
 struct enroll {
 	enum enroll_state state;
@@ -45,8 +57,10 @@ struct enroll {
 
 	/* self */
 	bool is_removal;
-	bool is_silent; /* removal without a requester */
-	bool is_saving; /* the flash is at it: the 15 s no longer apply */
+	bool is_silent;  /* removal without a requester */
+	bool is_saving;  /* the flash is at it: the 15 s no longer apply */
+	bool is_waiting; /* for the handler with this number */
+	uint8_t pre_at;
 	uint8_t handle;
 	struct config next;
 
@@ -69,6 +83,10 @@ void enroll_on_timer(struct node *n);
  * was decided before. from_slot: the access link it came over, or ACCESS_NO_SLOT. */
 void enroll_on_message(
 	struct node *n, const struct meshmsg *m, struct span bytes, uint8_t from_slot);
+
+/* See node_pre_enrollment_done(). */
+void enroll_on_pre_done(
+	struct node *n, const struct enroll_pre_handler *who, enum enroll_pre result);
 
 /* Unenrollment by this node itself: button, §4.14. */
 void enroll_remove_self(struct node *n);

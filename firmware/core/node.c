@@ -2,8 +2,6 @@
 
 #include "enr/meshadv.h"
 
-#define DECISECOND_MS 100u
-
 /* --- boot ------------------------------------------------------------------------------------- */
 
 static void load_config(struct node *n)
@@ -16,6 +14,8 @@ static void load_config(struct node *n)
 	config_default(&n->id, &n->config);
 	if (n->features->no_storage) {
 		e = config_decode_noinit(n->port->noinit, &stored);
+		if (e != ERR_OK) /* what may still be in it is nobody's business */
+			bytes_wipe(n->port->noinit, CONFIG_NOINIT_BYTES);
 	} else {
 		e = records_read(&n->records, RECORDS_ID_NODE, record, sizeof(record), &bytes);
 		if (e == ERR_OK)
@@ -54,7 +54,6 @@ void node_init(struct node *n, const struct port *port, const struct node_featur
 	n->features = features;
 	n->now_ms = now_ms;
 	n->reboot_at_ms = NODE_NEVER;
-	n->pressed_at_ms = NODE_NEVER;
 	n->adv_flags = 0xFF;
 	n->mesh.cluster_size = 1;
 	n->mesh.hops_to_sink = -1;
@@ -67,6 +66,7 @@ void node_init(struct node *n, const struct port *port, const struct node_featur
 	load_config(n);
 	access_init(n);
 	enroll_init(n);
+	button_init(n);
 	join_mesh(n);
 	advert_refresh(n);
 	refresh_scan(n);
@@ -244,6 +244,7 @@ uint64_t node_deadline_ms(const struct node *n)
 {
 	uint64_t next = earlier(access_deadline_ms(n), enroll_deadline_ms(n));
 
+	next = earlier(next, button_deadline_ms(n));
 	return earlier(next, n->reboot_at_ms);
 }
 
@@ -263,6 +264,7 @@ void node_on_timer(struct node *n, uint64_t now_ms)
 	}
 	access_on_timer(n);
 	enroll_on_timer(n);
+	button_on_timer(n);
 	refresh_scan(n);
 }
 
@@ -348,20 +350,15 @@ void node_on_mesh_message(
 	refresh_scan(n);
 }
 
-/* Held longer than X and shorter than X + 4 s, strictly: back to the defaults (§4.14). */
 void node_on_button(struct node *n, uint64_t now_ms, bool pressed)
 {
-	uint64_t held_ms, min_ms = n->features->button_remove_ds * DECISECOND_MS;
-
 	begin(n, now_ms);
-	if (pressed) {
-		n->pressed_at_ms = n->now_ms;
-		return;
-	}
-	if (n->pressed_at_ms == NODE_NEVER)
-		return;
-	held_ms = n->now_ms - n->pressed_at_ms;
-	n->pressed_at_ms = NODE_NEVER;
-	if (min_ms != 0 && held_ms > min_ms && held_ms < min_ms + NODE_BUTTON_WINDOW_MS)
-		enroll_remove_self(n);
+	button_on_change(n, pressed);
+}
+
+void node_pre_enrollment_done(struct node *n, uint64_t now_ms, const struct enroll_pre_handler *who,
+	enum enroll_pre result)
+{
+	begin(n, now_ms);
+	enroll_on_pre_done(n, who, result);
 }

@@ -7,6 +7,7 @@
 #define FIRMWARE_CORE_NODE_H
 
 #include "access.h"
+#include "button.h"
 #include "config.h"
 #include "enroll.h"
 #include "firmware/port.h"
@@ -16,23 +17,21 @@
 #define NODE_ADV_INTERVAL_MS 100 /* §2.4 */
 #define NODE_ENROLL_REBOOT_MS (MESHMSG_ENROLL_REBOOT_S * 1000u)
 #define NODE_REMOVE_REBOOT_MS (MESHMSG_UNENROLL_REBOOT_S * 1000u)
-#define NODE_BUTTON_WINDOW_MS 4000u /* §4.14 */
 #define NODE_NEVER UINT64_MAX
 
 /* What the product decides, as the vendor's featuresets do; const, borrowed for the node's life. */
 struct node_features {
-	uint8_t device_type;       /* enum meshadv_device */
-	bool allow_unsecure;       /* allowUnenrolledUnsecureConnections */
-	bool no_storage;           /* enrollment in RAM only, §4.9 */
-	uint8_t button_remove_ds;  /* 0: off */
-	uint16_t adv_interval_ms;  /* 0: NODE_ADV_INTERVAL_MS */
-	uint8_t module_ids[3];     /* for the advertisement */
-	uint16_t chip_group;       /* 20000 … 20999, or 0 */
-	uint16_t featureset_group; /* likewise */
-	/* Pre-enrollment (§4.5), may be NULL: called with the whole request, for enrollment and
-	 * removal. After ENROLL_PRE_WAITING the answer is node_pre_enrollment_done(). */
-	enum enroll_pre (*pre_enrollment)(void *ctx, struct span request);
-	void *pre_ctx;
+	uint8_t device_type;                  /* enum meshadv_device */
+	bool allow_unsecure;                  /* allowUnenrolledUnsecureConnections */
+	bool no_storage;                      /* enrollment in RAM only, §4.9 */
+	uint8_t button_remove_ds;             /* 0: off */
+	bool button_power_off;                /* a short press powers off */
+	uint16_t adv_interval_ms;             /* 0: NODE_ADV_INTERVAL_MS */
+	uint8_t module_ids[3];                /* for the advertisement */
+	uint16_t chip_group;                  /* 20000 … 20999, or 0 */
+	uint16_t featureset_group;            /* likewise */
+	const struct enroll_pre_handler *pre; /* in this order; NULL: none */
+	uint8_t pre_count;
 };
 
 struct node {
@@ -48,8 +47,8 @@ struct node {
 	struct port_mesh_state mesh;
 	uint64_t reboot_at_ms; /* NODE_NEVER: not planned */
 	enum port_reboot reboot_why;
-	uint64_t pressed_at_ms; /* NODE_NEVER: the button is up */
-	bool is_mute;           /* after an enrollment was saved: no advertising until the reboot */
+	struct button button;
+	bool is_mute; /* after an enrollment was saved: no advertising until the reboot */
 	bool time_is_set;
 	uint8_t adv_flags; /* what is being advertised; 0xFF: nothing */
 	uint16_t adv_network_id;
@@ -84,8 +83,10 @@ void node_on_mesh_message(
 	struct node *n, uint64_t now_ms, uint16_t mesh_link, const void *message, size_t bytes);
 void node_on_button(struct node *n, uint64_t now_ms, bool pressed);
 
-/* The late answer of a pre-enrollment handler. */
-void node_pre_enrollment_done(struct node *n, uint64_t now_ms, enum enroll_pre result);
+/* The late answer of the handler that said ENROLL_PRE_WAITING; from anybody else, or too late, it
+ * is ignored. ENROLL_PRE_WAITING changes nothing. Not from within a handler's begin(). */
+void node_pre_enrollment_done(struct node *n, uint64_t now_ms, const struct enroll_pre_handler *who,
+	enum enroll_pre result);
 
 /* --- for the modules of the core ---------------------------------------------------------------
  */

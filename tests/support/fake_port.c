@@ -155,12 +155,15 @@ static void reboot(void *ctx, enum port_reboot why)
 
 static void power_off(void *ctx)
 {
-	(void)ctx;
+	((struct fake_port *)ctx)->power_offs++;
 }
 
 static void leds(void *ctx, uint8_t on)
 {
-	((struct fake_port *)ctx)->leds = on;
+	struct fake_port *f = ctx;
+
+	f->leds_changes += on != f->leds;
+	f->leds = on;
 }
 
 static void uart_line(void *ctx, const char *line, size_t n)

@@ -42,6 +42,8 @@ struct fake_port {
 	uint32_t reboots;
 	enum port_reboot reboot_why;
 	uint8_t leds;
+	uint32_t leds_changes;
+	uint32_t power_offs;
 };
 
 /* Serial FAKE_SERIAL, node key A0×16, no default network; boots. */

@@ -89,6 +89,7 @@ struct sim_node {
 	uint32_t reboots;
 	bool running;
 	bool has_power;
+	bool is_asleep; /* powered itself off: a press wakes it */
 	enum port_reboot last_reboot;
 	uint8_t leds;
 

@@ -275,6 +275,7 @@ static void port_power_off(void *ctx)
 {
 	stop(ctx, AIR_HCI_REMOTE);
 	((struct sim_node *)ctx)->has_power = false;
+	((struct sim_node *)ctx)->is_asleep = true;
 }
 
 void sim_node_power(struct sim_node *n, bool on)
@@ -282,6 +283,7 @@ void sim_node_power(struct sim_node *n, bool on)
 	if (n->has_power == on)
 		return;
 	n->has_power = on;
+	n->is_asleep = false;
 	if (!on) {
 		stop(n, AIR_HCI_TIMEOUT);
 		return;
@@ -394,6 +396,7 @@ static void make_features(struct sim_node *n)
 		.allow_unsecure = n->spec.unsecure,
 		.no_storage = n->spec.no_storage,
 		.button_remove_ds = n->spec.button_ds,
+		.button_power_off = n->spec.button_power_off,
 		.adv_interval_ms = SIM_ADV_INTERVAL_MS,
 	};
 }
@@ -488,6 +491,16 @@ const uint8_t *sim_node_address(const struct sim_node *n)
 	return n->address;
 }
 
+bool sim_node_is_on(const struct sim_node *n)
+{
+	return n->has_power;
+}
+
+uint8_t sim_node_leds(const struct sim_node *n)
+{
+	return n->leds;
+}
+
 uint32_t sim_node_reboots(const struct sim_node *n)
 {
 	return n->reboots;
@@ -505,7 +518,7 @@ void sim_node_set_faults(struct sim_node *n, uint32_t faults)
 
 void sim_node_button(struct sim_node *n, bool pressed)
 {
-	if (!n->has_power && pressed) {
+	if (n->is_asleep && pressed) {
 		sim_node_power(n, true);
 		return;
 	}

@@ -4,6 +4,7 @@
  *
  *   serial=BBBBD nodekey=HEX32 [type=static|roaming|sink|asset|leaf] [pos=X,Y] [rssi=-60]
  *   [uicr-network=N uicr-id=N uicr-netkey=HEX32] [unsecure=1] [volatile=1] [button=DS]
+ *   [poweroff=1]
  *   [network=N id=N netkey=HEX32 userkey=HEX32 orgkey=HEX32]     enrolled from the start
  *   [fault=NAME,...]
  *
@@ -46,10 +47,11 @@ struct sim_spec {
 	uint8_t device_type; /* mesh-protocol §2.4 */
 	bool has_position;
 	int32_t x_m, y_m;
-	int gateway_rssi_dbm; /* AIR_RSSI_AUTO: by position */
-	bool unsecure;        /* allowUnenrolledUnsecureConnections */
-	bool no_storage;      /* temporary enrollment, §4.9 */
-	uint8_t button_ds;    /* buttonRemoveEnrollmentDs */
+	int gateway_rssi_dbm;  /* AIR_RSSI_AUTO: by position */
+	bool unsecure;         /* allowUnenrolledUnsecureConnections */
+	bool no_storage;       /* temporary enrollment, §4.9 */
+	uint8_t button_ds;     /* buttonRemoveEnrollmentDs */
+	bool button_power_off; /* a short press powers off */
 	uint16_t uicr_network_id;
 	uint16_t uicr_node_id; /* 0: from the serial */
 	bool has_uicr_network_key;
@@ -75,12 +77,15 @@ ENR_MUST_CHECK enum err sim_flash_state(const char *flash_path, struct sim_enrol
 uint32_t sim_node_serial(const struct sim_node *n);
 const struct sim_spec *sim_node_spec(const struct sim_node *n);
 const uint8_t *sim_node_address(const struct sim_node *n); /* PORT_ADDRESS_BYTES */
+bool sim_node_is_on(const struct sim_node *n);
+uint8_t sim_node_leds(const struct sim_node *n); /* PORT_LED_* */
 uint32_t sim_node_reboots(const struct sim_node *n);
 uint16_t sim_node_cluster_size(const struct sim_node *n);
 
 void sim_node_set_faults(struct sim_node *n, uint32_t faults);
 /* Power off and on again: noinit RAM is lost. A node that is off hears and says nothing. */
 void sim_node_power(struct sim_node *n, bool on);
+/* A press also wakes a node that has powered itself off. */
 void sim_node_button(struct sim_node *n, bool pressed);
 /* Cuts the power at the k-th flash word or page operation from now (1: the next); 0: never. */
 void sim_node_cut_power_at(struct sim_node *n, uint32_t k);

@@ -178,6 +178,8 @@ static enum err parse_field(struct sim_spec *s, const char *name, const char *va
 		return parse_bool(value, &s->no_storage);
 	if (strcmp(name, "button") == 0)
 		return parse_button(value, s);
+	if (strcmp(name, "poweroff") == 0)
+		return parse_bool(value, &s->button_power_off);
 	if (strcmp(name, "network") == 0) {
 		p->enrolled = true;
 		return parse_u16(value, &p->network_id);

@@ -361,85 +361,190 @@ END_TEST
 /* --- pre-enrollment ------------------------------------------------------------------------------
  */
 
+#define HOOKS 3
+
 struct hook {
 	enum enroll_pre result;
 	int calls;
+	bool is_removal;
 	size_t n;
 };
 
-static enum enroll_pre hook(void *ctx, struct span bytes)
+struct chain {
+	struct hook hook[HOOKS];
+	struct enroll_pre_handler handlers[HOOKS];
+};
+
+static enum enroll_pre begin_hook(void *ctx, bool is_removal, struct span bytes)
 {
 	struct hook *h = ctx;
 
 	h->calls++;
+	h->is_removal = is_removal;
 	h->n = bytes.n;
 	return h->result;
 }
 
-static void set_up_hook(struct fake_port *f, struct hook *h, enum enroll_pre result)
+static void hang_chain(struct fake_port *f, struct chain *c, enum enroll_pre a, enum enroll_pre b,
+	enum enroll_pre last)
 {
-	*h = (struct hook){.result = result};
-	make_keys();
-	fake_init(f);
-	f->features.pre_enrollment = hook;
-	f->features.pre_ctx = h;
+	const enum enroll_pre results[HOOKS] = {a, b, last};
+
+	memset(c, 0, sizeof(*c));
+	for (size_t i = 0; i < HOOKS; i++) {
+		c->hook[i].result = results[i];
+		c->handlers[i] = (struct enroll_pre_handler){begin_hook, &c->hook[i]};
+	}
+	f->features.pre = c->handlers;
+	f->features.pre_count = HOOKS;
 }
 
-START_TEST(a_failing_hook_stops_the_enrollment)
+static void set_up_chain(struct fake_port *f, struct chain *c, enum enroll_pre a, enum enroll_pre b,
+	enum enroll_pre last)
+{
+	make_keys();
+	fake_init(f);
+	hang_chain(f, c, a, b, last);
+}
+
+static void late(struct fake_port *f, const struct chain *c, size_t i, enum enroll_pre result)
+{
+	node_pre_enrollment_done(&f->node, f->now_ms, &c->handlers[i], result);
+	fake_flash(f);
+}
+
+START_TEST(handlers_are_asked_one_after_the_other)
 {
 	struct meshmsg_set_enrollment m;
 	struct fake_port f;
-	struct hook h;
+	struct chain c;
 
-	set_up_hook(&f, &h, ENROLL_PRE_FAILED);
+	set_up_chain(&f, &c, ENROLL_PRE_DONE, ENROLL_PRE_DONE, ENROLL_PRE_DONE);
+	m = request();
+	ask(&f, &m, 0x20);
+	fake_flash(&f);
+	ck_assert_int_eq(enroll_answer(&f, 0x20), MESHMSG_RESULT_OK);
+	for (size_t i = 0; i < HOOKS; i++) {
+		ck_assert_int_eq(c.hook[i].calls, 1);
+		ck_assert(!c.hook[i].is_removal);
+		ck_assert_uint_eq(c.hook[i].n, MESHMSG_SET_ENROLLMENT_BYTES);
+	}
+}
+END_TEST
+
+START_TEST(a_failing_handler_stops_the_enrollment)
+{
+	struct meshmsg_set_enrollment m;
+	struct fake_port f;
+	struct chain c;
+
+	set_up_chain(&f, &c, ENROLL_PRE_DONE, ENROLL_PRE_FAILED, ENROLL_PRE_DONE);
 	m = request();
 	ask(&f, &m, 0x21);
 	ck_assert_int_eq(enroll_answer(&f, 0x21), MESHMSG_RESULT_PREENROLLMENT_FAILED);
-	ck_assert_int_eq(h.calls, 1);
-	ck_assert_uint_eq(h.n, MESHMSG_SET_ENROLLMENT_BYTES);
+	ck_assert_int_eq(c.hook[1].calls, 1);
+	ck_assert_int_eq(c.hook[2].calls, 0);
 	ck_assert(!f.node.config.enrolled);
+	ck_assert_uint_eq(f.flash.op_count, 0); /* nothing was erased */
 	fake_run(&f, 20000);
 	ck_assert_uint_eq(f.reboots, 0);
+	c.hook[1].result = (enum enroll_pre)77; /* no answer that we know: failed */
+	ask(&f, &m, 0x22);
+	ck_assert_int_eq(enroll_answer(&f, 0x22), MESHMSG_RESULT_PREENROLLMENT_FAILED);
 }
 END_TEST
 
-START_TEST(a_waiting_hook_has_fifteen_seconds)
+START_TEST(all_handlers_together_have_fifteen_seconds)
 {
 	struct meshmsg_set_enrollment m;
 	struct fake_port f;
-	struct hook h;
+	struct chain c;
 
-	set_up_hook(&f, &h, ENROLL_PRE_WAITING);
+	set_up_chain(&f, &c, ENROLL_PRE_WAITING, ENROLL_PRE_WAITING, ENROLL_PRE_DONE);
 	m = request();
-	ask(&f, &m, 0x22);
-	fake_run(&f, 14000);
-	ck_assert_int_eq(enroll_answer(&f, 0x22), -1);
+	ask(&f, &m, 0x23);
+	fake_run(&f, 8000);
+	late(&f, &c, 0, ENROLL_PRE_DONE);
+	ck_assert_int_eq(c.hook[1].calls, 1);
+	fake_run(&f, 6000);
+	ck_assert_int_eq(enroll_answer(&f, 0x23), -1);
 	fake_run(&f, 1500);
-	ck_assert_int_eq(enroll_answer(&f, 0x22), MESHMSG_RESULT_PREENROLLMENT_FAILED);
-	node_pre_enrollment_done(&f.node, f.now_ms, ENROLL_PRE_DONE); /* too late */
+	ck_assert_int_eq(enroll_answer(&f, 0x23), MESHMSG_RESULT_PREENROLLMENT_FAILED);
+	late(&f, &c, 1, ENROLL_PRE_DONE); /* too late */
+	ck_assert_int_eq(c.hook[2].calls, 0);
+	ck_assert(!f.node.config.enrolled);
+	ck_assert_uint_eq(f.flash.op_count, 0);
+	c.hook[0].result = c.hook[1].result = ENROLL_PRE_DONE; /* the next attempt starts anew */
+	ask(&f, &m, 0x24);
 	fake_flash(&f);
+	ck_assert_int_eq(enroll_answer(&f, 0x24), MESHMSG_RESULT_OK);
+}
+END_TEST
+
+START_TEST(a_waiting_handler_lets_it_go_on)
+{
+	struct meshmsg_set_enrollment m;
+	struct fake_port f;
+	struct chain c;
+
+	set_up_chain(&f, &c, ENROLL_PRE_DONE, ENROLL_PRE_WAITING, ENROLL_PRE_DONE);
+	m = request();
+	ask(&f, &m, 0x25);
+	m.node_id = 99;
+	ask(&f, &m, 0x26); /* one operation at a time: silence */
+	ck_assert_int_eq(enroll_answer(&f, 0x26), -1);
+	fake_run(&f, 10000);
+	late(&f, &c, 0, ENROLL_PRE_DONE);    /* nobody waits for this one */
+	late(&f, &c, 2, ENROLL_PRE_FAILED);  /* nor for this one */
+	late(&f, &c, 1, ENROLL_PRE_WAITING); /* no news */
+	ck_assert_int_eq(enroll_answer(&f, 0x25), -1);
+	late(&f, &c, 1, ENROLL_PRE_DONE);
+	ck_assert_int_eq(enroll_answer(&f, 0x25), MESHMSG_RESULT_OK);
+	ck_assert_uint_eq(f.node.config.node_id, 77);
+	ck_assert_int_eq(c.hook[1].calls, 1);
+	ck_assert_int_eq(c.hook[2].calls, 1);
+	late(&f, &c, 1, ENROLL_PRE_FAILED); /* once is enough */
+	ck_assert(f.node.config.enrolled);
+}
+END_TEST
+
+START_TEST(a_late_failure_stops_it)
+{
+	struct meshmsg_set_enrollment m;
+	struct fake_port f;
+	struct chain c;
+
+	set_up_chain(&f, &c, ENROLL_PRE_WAITING, ENROLL_PRE_DONE, ENROLL_PRE_DONE);
+	m = request();
+	ask(&f, &m, 0x27);
+	late(&f, &c, 0, ENROLL_PRE_FAILED);
+	ck_assert_int_eq(enroll_answer(&f, 0x27), MESHMSG_RESULT_PREENROLLMENT_FAILED);
+	ck_assert_int_eq(c.hook[1].calls, 0);
 	ck_assert(!f.node.config.enrolled);
 }
 END_TEST
 
-START_TEST(a_waiting_hook_lets_it_go_on)
+/* The answer's type is that of an enrollment, even then (§4.5). */
+START_TEST(handlers_are_asked_before_a_removal_too)
 {
-	struct meshmsg_set_enrollment m;
 	struct fake_port f;
-	struct hook h;
+	struct chain c;
 
-	set_up_hook(&f, &h, ENROLL_PRE_WAITING);
-	m = request();
-	ask(&f, &m, 0x23);
-	m.node_id = 99;
-	ask(&f, &m, 0x24); /* one operation at a time: silence */
-	ck_assert_int_eq(enroll_answer(&f, 0x24), -1);
-	fake_run(&f, 10000);
-	node_pre_enrollment_done(&f.node, f.now_ms, ENROLL_PRE_DONE);
-	fake_flash(&f);
-	ck_assert_int_eq(enroll_answer(&f, 0x23), MESHMSG_RESULT_OK);
-	ck_assert_uint_eq(f.node.config.node_id, 77);
-	ck_assert_int_eq(h.calls, 1);
+	set_up_enrolled(&f);
+	hang_chain(&f, &c, ENROLL_PRE_DONE, ENROLL_PRE_FAILED, ENROLL_PRE_DONE);
+	ask_removal(&f, FAKE_SERIAL, FAKE_REQUESTER);
+	ck_assert_int_eq(enroll_answer(&f, 5), MESHMSG_RESULT_PREENROLLMENT_FAILED);
+	ck_assert(c.hook[0].is_removal);
+	ck_assert_uint_eq(c.hook[0].n, 12);
+	ck_assert(f.node.config.enrolled);
+	c.hook[1].result = ENROLL_PRE_WAITING;
+	ask_removal(&f, FAKE_SERIAL, FAKE_REQUESTER);
+	fake_run(&f, 15500);
+	ck_assert_int_eq(enroll_answer(&f, 5), MESHMSG_RESULT_PREENROLLMENT_FAILED);
+	ask_removal(&f, FAKE_SERIAL, FAKE_REQUESTER);
+	late(&f, &c, 1, ENROLL_PRE_DONE);
+	ck_assert_int_eq(answer(&f, MESHMSG_REMOVE_ENROLLMENT_RESPONSE, 5), MESHMSG_RESULT_OK);
+	ck_assert(!f.node.config.enrolled);
 }
 END_TEST
 
@@ -520,6 +625,8 @@ static void hold_button(struct fake_port *f, uint64_t ms)
 	node_on_button(&f->node, f->now_ms, true);
 	fake_run(f, ms);
 	node_on_button(&f->node, f->now_ms, false);
+	f->leds_changes = f->leds != 0;
+	fake_run(f, 6600);
 	fake_flash(f);
 }
 
@@ -537,6 +644,75 @@ START_TEST(the_button_removes_between_ten_and_fourteen_seconds)
 	hold_button(&f, 10010);
 	ck_assert(!f.node.config.enrolled);
 	ck_assert_int_eq(answer(&f, MESHMSG_REMOVE_ENROLLMENT_RESPONSE, 0), MESHMSG_RESULT_OK);
+	set_up_enrolled(&f);
+	f.features.button_remove_ds = 100;
+	hold_button(&f, 13990);
+	ck_assert(!f.node.config.enrolled);
+	ck_assert_uint_eq(f.power_offs, 0);
+}
+END_TEST
+
+/* 65 toggles, 6.5 s, dark at the end; all the while the node works. */
+START_TEST(the_leds_flash_before_the_removal_and_nothing_waits)
+{
+	const struct meshmsg_route route = {FAKE_REQUESTER, 77, 0x51};
+	uint8_t b[MESHMSG_BYTES_MAX];
+	struct wr w = wr_init(b, sizeof(b));
+	struct fake_port f;
+	struct meshmsg m;
+
+	set_up_enrolled(&f);
+	f.features.button_remove_ds = 100;
+	node_on_button(&f.node, f.now_ms, true);
+	fake_run(&f, 11000);
+	f.leds_changes = 0;
+	f.leds = 0;
+	node_on_button(&f.node, f.now_ms, false);
+	ck_assert_uint_eq(f.leds, PORT_LED_RED | PORT_LED_GREEN | PORT_LED_BLUE);
+	fake_run(&f, 3000);
+	ck_assert_uint_ge(f.leds_changes, 30);
+	ck_assert_uint_le(f.leds_changes, 31);
+	ck_assert_int_eq(meshmsg_encode_plain(&w, route, MESHMSG_PING), ERR_OK);
+	fake_clear(&f);
+	fake_receive(&f, b, w.len_bytes);
+	ck_assert(fake_find(&f, MESHMSG_PING_RESPONSE, &m));
+	node_on_button(&f.node, f.now_ms, true); /* changes nothing any more */
+	node_on_button(&f.node, f.now_ms, false);
+	fake_run(&f, 3400);
+	ck_assert(f.node.config.enrolled);
+	ck_assert_int_eq(f.node.enroll.state, ENROLL_IDLE);
+	fake_run(&f, 200);
+	fake_flash(&f);
+	ck_assert_uint_eq(f.leds_changes, BUTTON_FLASH_COUNT + 1);
+	ck_assert_uint_eq(f.leds, 0);
+	ck_assert(!f.node.config.enrolled);
+	fake_run(&f, 1200);
+	ck_assert_uint_eq(f.reboots, 2);
+	ck_assert_int_eq(f.reboot_why, PORT_REBOOT_ENROLLMENT_REMOVE);
+}
+END_TEST
+
+START_TEST(a_short_press_powers_off)
+{
+	static const struct {
+		uint64_t ms;
+		uint32_t offs;
+	} rows[] = {{20, 0}, {50, 1}, {1000, 1}, {1990, 1}, {2000, 0}, {9000, 0}, {15000, 0}};
+	struct fake_port f;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		set_up_enrolled(&f);
+		f.features.button_remove_ds = 100;
+		hold_button(&f, rows[i].ms);
+		ck_assert_uint_eq(f.power_offs, 0); /* off by default */
+		f.features.button_power_off = true;
+		hold_button(&f, rows[i].ms);
+		ck_assert_uint_eq(f.power_offs, rows[i].offs);
+		ck_assert(f.node.config.enrolled);
+	}
+	fake_boot(&f); /* the end of the press that woke us */
+	node_on_button(&f.node, f.now_ms, false);
+	ck_assert_uint_eq(f.power_offs, 0);
 }
 END_TEST
 
@@ -633,13 +809,18 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, absent_keys_leave_unchanged);
 	tcase_add_test(tc, after_a_failed_save_all_is_as_before_and_a_retry_works);
 	tcase_add_test(tc, a_power_cut_leaves_the_old_or_the_new_enrollment);
-	tcase_add_test(tc, a_failing_hook_stops_the_enrollment);
-	tcase_add_test(tc, a_waiting_hook_has_fifteen_seconds);
-	tcase_add_test(tc, a_waiting_hook_lets_it_go_on);
+	tcase_add_test(tc, handlers_are_asked_one_after_the_other);
+	tcase_add_test(tc, a_failing_handler_stops_the_enrollment);
+	tcase_add_test(tc, all_handlers_together_have_fifteen_seconds);
+	tcase_add_test(tc, a_waiting_handler_lets_it_go_on);
+	tcase_add_test(tc, a_late_failure_stops_it);
+	tcase_add_test(tc, handlers_are_asked_before_a_removal_too);
 	tcase_add_test(tc, removal_goes_back_to_unenrolled);
 	tcase_add_test(tc, removal_restores_the_default_enrollment_with_its_key);
 	tcase_add_test(tc, removal_by_nobody_is_not_answered);
 	tcase_add_test(tc, the_button_removes_between_ten_and_fourteen_seconds);
+	tcase_add_test(tc, the_leds_flash_before_the_removal_and_nothing_waits);
+	tcase_add_test(tc, a_short_press_powers_off);
 	tcase_add_test(tc, without_storage_it_lasts_until_the_power_fails);
 	tcase_add_test(tc, only_an_asset_changes_its_network_alone);
 	tcase_add_test(tc, takes_requests_of_any_length);
