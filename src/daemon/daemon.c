@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/crypto_openssl.h"
+#include "base/keypool.h"
 #include "base/log.h"
 #include "base/seal.h"
 #include "control/control.h"
@@ -183,6 +184,17 @@ static int start_loop(struct daemon *d)
 		batch_on_end(d->batch, service_committed, d->service) != ERR_OK)
 		return fail(EX_SOFTWARE, "out of memory");
 	service_on_event(d->service, wire_service_event, d);
+	return EX_OK;
+}
+
+/* Only a run needs many keys. */
+static int start_keypool(struct daemon *d)
+{
+	enum err e = keypool_new(d->crypto, &d->keys);
+
+	if (e)
+		return fail(EX_SOFTWARE, "no thread to make keys: %s", err_text(e));
+	service_use_keypool(d->service, d->keys);
 	return EX_OK;
 }
 
@@ -358,6 +370,8 @@ static int daemon_start(struct daemon *d, const struct conf *conf)
 	if (status == EX_OK)
 		status = start_loop(d); /* service events -> control_push, after each commit */
 	if (status == EX_OK)
+		status = start_keypool(d); /* one-time prekeys, made by a thread of their own */
+	if (status == EX_OK)
 		status =
 			start_mesh(d); /* adverts, messages, lost links -> runner -> control_push */
 	if (status == EX_OK)
@@ -385,6 +399,7 @@ static void daemon_stop(struct daemon *d)
 	nodes_free(d->nodes);
 	timer_event_free(d->timers);
 	service_free(d->service);
+	keypool_free(d->keys);
 	store_close(d->store);
 	seal_free(d->seal);
 	if (d->base)

@@ -15,6 +15,7 @@
 struct clock_now;
 struct control_daemon_status;
 struct event;
+struct keypool;
 struct nodes_event;
 struct service_event;
 
@@ -24,6 +25,7 @@ struct daemon {
 	const struct crypto *crypto;
 	struct seal *seal;
 	struct store *store;
+	struct keypool *keys;
 	struct service *service;
 	struct event_base *base;
 	struct batch *batch;

@@ -25,6 +25,7 @@
 #include "enr/enrollmsg.h"
 #include "enroll/caller.h"
 
+struct keypool;
 struct service;
 struct store;
 
@@ -60,6 +61,9 @@ void service_free(struct service *s); /* NULL is accepted */
  * is due, call soon; else once a minute is enough.
  */
 ENR_MUST_CHECK enum err service_tick(struct service *s, const struct clock_now *now, bool *again);
+
+/* One-time prekeys come from there; borrowed. NULL, as at first: each is made when it is needed. */
+void service_use_keypool(struct service *s, struct keypool *keys);
 
 /* The hook for batch_on_end: arg is the service. With ERR_OK delivers the events of the
  * transaction, else forgets them. */

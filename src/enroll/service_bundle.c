@@ -1,7 +1,13 @@
 /* Rules for bundles: issue, list, show, revoke. */
+#include "base/keypool.h"
 #include "enroll/service_internal.h"
 
 /* --- issue --- */
+
+void service_use_keypool(struct service *s, struct keypool *keys)
+{
+	s->keys = keys;
+}
 
 static enum err check_lifetime(uint32_t lifetime_s, struct reason *why)
 {
@@ -62,6 +68,11 @@ static enum err store_bundle(struct service *s, const struct clock_now *now,
 	return e == ERR_OK ? service_note_bundle(s, now, SERVICE_BUNDLE_ISSUED, caller, row) : e;
 }
 
+static enum err make_opk(struct service *s, struct x3dh_keypair *opk)
+{
+	return s->keys ? keypool_take(s->keys, opk) : x3dh_keypair_make(s->crypto, opk);
+}
+
 static enum err issue_one(struct service *s, const struct clock_now *now,
 	const struct caller *caller, uint32_t lifetime_s, struct service_issued *out)
 {
@@ -78,7 +89,7 @@ static enum err issue_one(struct service *s, const struct clock_now *now,
 		svctime_s(&s->time) + (lifetime_s > 0 ? lifetime_s : s->config.bundle_lifetime_s);
 	prekeys.spk = spk->key.pub;
 	memcpy(prekeys.spk_signature, spk->signature, sizeof(prekeys.spk_signature));
-	e = x3dh_keypair_make(s->crypto, &opk);
+	e = make_opk(s, &opk);
 	if (e == ERR_OK)
 		e = store_bundle(s, now, caller, &opk, &row);
 	prekeys.opk = opk.pub;

@@ -20,6 +20,7 @@ struct service {
 	struct store *store;
 	const struct crypto *crypto;
 	struct service_config config; /* defaults filled in; addr_host is not kept */
+	struct keypool *keys;         /* NULL: none */
 	uint8_t welcome[ENROLLMSG_WELCOME_MAX];
 
 	struct x3dh_keypair identity;

@@ -134,8 +134,8 @@ static void open_all(struct load *l, const char *path)
 		struct epoll_event e = {.events = EPOLLIN, .data.u32 = i};
 
 		varlink_client_open(&l->clients[i], path);
-		load_must(epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->clients[i].fd, &e) == 0,
-			"epoll");
+		load_must(
+			epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->clients[i].fd, &e) == 0, "epoll");
 	}
 }
 
