@@ -13,11 +13,13 @@
 	install uninstall dist clean
 
 # What the user's two commands need is installed by them; plain `make` installs nothing.
-NEEDS_DEPS := $(filter demo check check-% bench lint,$(MAKECMDGOALS))
+NEEDS_DEPS := $(filter demo check check-% bench lint tidy fuzz fuzz-%,$(MAKECMDGOALS))
 config.mk: configure.ac config.mk.in tools/install-deps
 	$(if $(NEEDS_DEPS),tools/install-deps)
 	autoconf -I /usr/share/aclocal && autoheader -I /usr/share/aclocal && ./configure -q
+ifneq ($(MAKECMDGOALS),clean)
 -include config.mk
+endif
 
 ROOMS   := core base store mesh net enroll control
 SRC     := $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c)) build/sql.c build/interface.c
