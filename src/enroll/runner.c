@@ -1,7 +1,6 @@
 /* The runner's life, its one loop, and the way of a transition: step, store, commit, do. */
 #include "enroll/runner.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,6 +120,11 @@ static void recover(struct runner *r, uint32_t serial, enum err e)
 	runner_kick(r);
 }
 
+static bool changes_fleet(enum job_state state)
+{
+	return state == JOB_SAVED || state == JOB_JOINED || state == JOB_REMOVED;
+}
+
 static void on_committed(void *arg, enum err committed)
 {
 	struct pending *p = arg;
@@ -133,8 +137,8 @@ static void on_committed(void *arg, enum err committed)
 		publish(r, &p->event);
 		if (en)
 			perform(en, p->what);
-		if (en && p->event.state == JOB_SAVED)
-			overmesh_count(en->net);
+		if (en && changes_fleet(p->event.state))
+			overmesh_count_changed(en->net);
 		runner_kick(r);
 	}
 	free(p);
@@ -431,31 +435,4 @@ void runner_free(struct runner *r)
 	runner_table_free(r);
 	free(r->dirty);
 	free(r);
-}
-
-static void status_of_net(const struct net *net, struct runner_status *out)
-{
-	const struct link_addr *a = &net->addr;
-	bool open = mesh_is_open(net->session);
-
-	out->state = open ? "connected" : "connecting";
-	out->network_id = net->id;
-	out->node_id = open ? net->gateway_id : 0;
-	(void)snprintf(out->address, sizeof(out->address), "%02X:%02X:%02X:%02X:%02X:%02X", a->b[5],
-		a->b[4], a->b[3], a->b[2], a->b[1], a->b[0]);
-}
-
-void runner_status(const struct runner *r, struct runner_status *out)
-{
-	*out = (struct runner_status){.state = r->nets ? "searching" : "idle"};
-	if (!r->adapter)
-		out->state = "off";
-	for (size_t i = 0; i < r->entry_count; i++)
-		out->jobs += !job_is_over(r->entries[i]->job.state);
-	for (const struct net *net = r->nets; net; net = net->next)
-		if (net->session && (out->network_id == 0 || mesh_is_open(net->session))) {
-			status_of_net(net, out);
-			if (mesh_is_open(net->session))
-				return;
-		}
 }

@@ -12,6 +12,7 @@
 struct batch;
 struct mesh;
 struct runner;
+struct span;
 struct timers;
 
 struct runner_config {
@@ -46,7 +47,41 @@ struct runner_status {
 	uint16_t node_id;    /* 0: not known */
 	uint16_t network_id; /* 0: none */
 	uint32_t jobs;       /* not over */
+	uint64_t ignored;    /* messages that no session had asked for, or that are not for us */
 };
 void runner_status(const struct runner *r, struct runner_status *out);
+
+/* --- for questions of others through the same sessions (meshops) ------------------------------ */
+
+struct runner_link {
+	uint16_t network_id;
+	uint16_t node_id;      /* of the gateway node */
+	uint16_t cluster_size; /* as it tells it; 0: not known */
+};
+
+/* The open session with a gateway node of that network; false: there is none. */
+bool runner_link(const struct runner *r, uint16_t network_id, struct runner_link *out);
+
+/* A whole message through it. ERR_STATE: no open session. ERR_BUSY: try again soon. */
+ENR_MUST_CHECK enum err runner_send(struct runner *r, uint16_t network_id, struct span msg);
+
+/* Somebody else's survey has left: the runner's next one leaves it its time (each replaces the one
+ * before, mesh-protocol §4.11). */
+void runner_note_survey(struct runner *r, uint16_t network_id);
+
+/* An operator has told the mesh how many nodes it has: that stands until the fleet changes. */
+void runner_note_count(struct runner *r, uint16_t network_id);
+
+enum runner_heard_what { RUNNER_OPENED, RUNNER_MESSAGE, RUNNER_CLOSED };
+struct runner_heard {
+	enum runner_heard_what what;
+	uint16_t network_id;
+	const struct span *message; /* borrowed; NULL unless RUNNER_MESSAGE */
+};
+typedef void runner_hear_fn(void *arg, const struct runner_heard *heard);
+
+/* All that the sessions with gateway nodes bring, after the runner has taken its own part of it.
+ * One listener; NULL: none any more. */
+void runner_on_heard(struct runner *r, runner_hear_fn *fn, void *arg);
 
 #endif

@@ -115,6 +115,7 @@ static void on_opened(void *arg, struct mesh_session *s, uint16_t node_id)
 		if (link_addr_equal(&net->candidates[i].addr, &net->addr))
 			net->candidates[i].fails = 0;
 	adopt(net);
+	runner_tell(net, RUNNER_OPENED, NULL);
 	runner_kick(net->runner);
 }
 
@@ -122,6 +123,7 @@ static void on_message(void *arg, struct mesh_session *s, struct span msg)
 {
 	(void)s;
 	runner_on_message(arg, msg);
+	runner_tell(arg, RUNNER_MESSAGE, &msg);
 }
 
 static uint64_t backoff_ms(uint8_t fails)
@@ -161,6 +163,7 @@ static void on_closed(void *arg, struct mesh_session *s, enum mesh_end why)
 	net->cluster_size = 0;
 	note_failure(net, runner_now(net->runner));
 	lose_attempts(net);
+	runner_tell(net, RUNNER_CLOSED, NULL);
 	runner_kick(net->runner);
 }
 

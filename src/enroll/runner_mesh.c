@@ -98,23 +98,58 @@ void overmesh_survey(struct net *net, const struct schedule_pick *pick)
 	schedule_surveyed(&net->schedule, pick, runner_now(net->runner));
 }
 
+static bool count_joined(void *ctx, const struct node_row *row)
+{
+	struct net *net = ctx;
+
+	if (row->device_type != MESHADV_DEVICE_ASSET) /* assets are no members */
+		net->joined++;
+	return true;
+}
+
 /* How many nodes the mesh is to have, so that an idle one looks for newcomers (§8.2): those that
- * are there and those that are on their way. 0: unknown, look always. */
+ * are there or have joined, whichever is more (a mesh that fell apart must find its parts), and
+ * those that are on their way. 0: not known. */
+static uint16_t count_nodes(struct net *net)
+{
+	const struct nodes_filter joined = {.network_id = net->id, .state = JOB_JOINED};
+	unsigned count;
+
+	net->joined = 0;
+	if (net->cluster_size == 0 || store_nodes_list(net->runner->config.store, &joined, 0,
+					      count_joined, net) != ERR_OK)
+		return 0;
+	count = net->joined > net->cluster_size ? net->joined : net->cluster_size;
+	for (size_t i = 0; i < net->job_count; i++)
+		count += net->jobs[i]->state == JOB_SAVED;
+	return count <= UINT16_MAX ? (uint16_t)count : UINT16_MAX;
+}
+
+void overmesh_count_changed(struct net *net)
+{
+	net->count_due = true;
+	overmesh_count(net);
+}
+
 void overmesh_count(struct net *net)
 {
 	struct meshmsg_route route = {.sender = MESH_GATEWAY_ID};
-	uint16_t count = net->cluster_size;
 	uint8_t buf[MESH_MESSAGE_MAX];
 	struct wr w = wr_init(buf, sizeof(buf));
+	uint16_t count;
 
-	if (!net->session || !mesh_is_open(net->session))
+	if (!net->count_due || !net->session || !mesh_is_open(net->session))
 		return;
-	for (size_t i = 0; count > 0 && i < net->job_count; i++)
-		if (net->jobs[i]->state == JOB_SAVED)
-			count++;
+	count = count_nodes(net);
+	if (count == 0)
+		return; /* the first cluster info brings us here again */
 	if (meshmsg_encode_enrolled_nodes(&w, route, MESHMSG_SET_ENROLLED_NODES, count) != ERR_OK ||
-		send_on(net, (struct span){buf, w.len_bytes}) != ERR_OK)
+		send_on(net, (struct span){buf, w.len_bytes}) != ERR_OK) {
 		log_debug("enrolled_nodes_not_sent network=%u", net->id);
+		return;
+	}
+	net->count_due = false;
+	net->count_told = count;
 }
 
 /* --- receiving -------------------------------------------------------------------------------- */
@@ -172,26 +207,46 @@ static void on_cluster(struct net *net, const struct meshmsg *msg)
 {
 	struct meshmsg_cluster_info m;
 
-	if (meshmsg_decode_cluster_info(msg, &m) == ERR_OK && m.cluster_size > 0)
-		net->cluster_size = (uint16_t)m.cluster_size;
+	if (meshmsg_decode_cluster_info(msg, &m) != ERR_OK || m.cluster_size <= 0)
+		return;
+	net->cluster_size = (uint16_t)m.cluster_size;
+	if (net->count_told != 0 && count_nodes(net) != net->count_told)
+		net->count_due = true;
+	overmesh_count(net);
+}
+
+/* False: nothing that a runner waits for. */
+static bool take(struct net *net, const struct meshmsg *msg)
+{
+	struct runner *r = net->runner;
+
+	if (msg->kind == MESHMSG_ENROLLMENT_RESPONSE ||
+		msg->kind == MESHMSG_REMOVE_ENROLLMENT_RESPONSE)
+		on_response(r, msg);
+	else if (msg->kind == MESHMSG_PROPOSALS_RESPONSE)
+		on_proposals_response(r, msg);
+	else if (msg->kind == MESHMSG_ENROLLMENT_PROPOSAL)
+		on_proposal(r, msg);
+	else if (msg->kind == MESHMSG_DEVICE_INFO)
+		verify_on_info(net, msg);
+	else if (msg->kind == MESHMSG_CLUSTER_INFO)
+		on_cluster(net, msg);
+	else
+		return false;
+	return true;
+}
+
+/* What meshops asks for is no surprise either. */
+static bool is_answer(const struct meshmsg *msg)
+{
+	return msg->kind == MESHMSG_STATUS || msg->kind == MESHMSG_ENROLLED_NODES;
 }
 
 void runner_on_message(struct net *net, struct span bytes)
 {
-	struct runner *r = net->runner;
 	struct meshmsg msg;
 
-	if (meshmsg_decode(bytes.p, bytes.n, &msg) != ERR_OK)
-		return;
-	if (msg.kind == MESHMSG_ENROLLMENT_RESPONSE ||
-		msg.kind == MESHMSG_REMOVE_ENROLLMENT_RESPONSE)
-		on_response(r, &msg);
-	else if (msg.kind == MESHMSG_PROPOSALS_RESPONSE)
-		on_proposals_response(r, &msg);
-	else if (msg.kind == MESHMSG_ENROLLMENT_PROPOSAL)
-		on_proposal(r, &msg);
-	else if (msg.kind == MESHMSG_DEVICE_INFO)
-		verify_on_info(net, &msg);
-	else if (msg.kind == MESHMSG_CLUSTER_INFO)
-		on_cluster(net, &msg);
+	if (meshmsg_decode(bytes.p, bytes.n, &msg) != ERR_OK ||
+		(!take(net, &msg) && !is_answer(&msg)))
+		net->runner->ignored++;
 }

@@ -63,6 +63,9 @@ struct net {
 	uint32_t serial;       /* of the gateway node */
 	uint16_t gateway_id;   /* its node id */
 	uint16_t cluster_size; /* as it tells it; 0 unknown */
+	unsigned joined;       /* for overmesh_count */
+	bool count_due;        /* the mesh is to be told how many nodes it has */
+	uint16_t count_told;   /* what it was told last; 0: not by us, or an operator did */
 	uint8_t fails;
 	uint64_t since_ms; /* since when a gateway node is looked for */
 	uint64_t retry_ms;
@@ -83,6 +86,10 @@ struct runner {
 	size_t entry_count;
 	struct entry *direct; /* has the one direct session */
 
+	runner_hear_fn *hear; /* meshops; may be NULL */
+	void *hear_arg;
+	uint64_t ignored;
+
 	uint32_t *dirty; /* serials that control has changed in the open transaction */
 	size_t dirty_count, dirty_cap;
 	bool nets_dirty;
@@ -94,6 +101,9 @@ uint64_t runner_now(struct runner *r);
 void runner_kick(struct runner *r);
 /* One event for one job: step, store, and after the commit do what the step said. */
 void runner_apply(struct entry *en, const struct job_event *event);
+
+/* Tells the listener, if there is one. */
+void runner_tell(const struct net *net, enum runner_heard_what what, const struct span *message);
 
 /* --- runner_table.c --- */
 struct entry *runner_find(struct runner *r, uint32_t serial);
@@ -125,6 +135,9 @@ ENR_MUST_CHECK enum err request_build(
 	struct entry *en, uint16_t receiver, uint8_t out[MESH_MESSAGE_MAX], size_t *n);
 void overmesh_send(struct entry *en);
 void overmesh_survey(struct net *net, const struct schedule_pick *pick);
+/* We have changed how many nodes the mesh has: it is told, at once or when a session opens. */
+void overmesh_count_changed(struct net *net);
+/* Tells the mesh how many nodes it has, if that is due and can be done. */
 void overmesh_count(struct net *net);
 /* Any message that a session has brought; net: of the session. */
 void runner_on_message(struct net *net, struct span bytes);

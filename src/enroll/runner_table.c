@@ -215,6 +215,8 @@ static bool load_node(void *ctx, const struct node_row *row)
 	struct loading *l = ctx;
 
 	l->e = add_entry(l->r, row);
+	if (l->e == ERR_OK && row->job.state == JOB_SAVED) /* who knows if the mesh was told */
+		runner_net(l->r, row->network_id)->count_due = true;
 	return l->e == ERR_OK;
 }
 

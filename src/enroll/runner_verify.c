@@ -25,7 +25,7 @@ void verify_send(struct entry *en)
 		return;
 	}
 	if (en->job.tries >= 3) /* the mesh may be idle: tell it to look for newcomers */
-		overmesh_count(en->net);
+		overmesh_count_changed(en->net);
 	e = meshmsg_encode_plain(&w, route, MESHMSG_GET_DEVICE_INFO);
 	if (e == ERR_OK)
 		e = en->net->session ? mesh_send(en->net->session, (struct span){buf, w.len_bytes})
