@@ -145,6 +145,8 @@ int fail_reply(const struct args *a, const struct client_reply *r)
 			"permission denied: your groups do not allow this\n"
 			"  enrolld-observer may look, enrolld-enroller enroll, enrolld-admin all\n"
 			"  an administrator can add you:  usermod -aG enrolld-enroller USER");
+	if (strcmp(rows[i].error, "Busy") == 0 && reason)
+		return fail(EX_TEMPFAIL, "%s", reason); /* it says what to do */
 	return fail(rows[i].status, "%s%s%s%s%s", rows[i].text, field ? ": " : "",
 		field ? field : "", reason ? ": " : "", reason ? reason : "");
 }

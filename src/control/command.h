@@ -11,6 +11,7 @@
 #include "base/reason.h"
 #include "control/control.h"
 #include "control/params.h"
+#include "control/stream.h"
 #include "enroll/caller.h"
 
 #define COMMAND_PAGE_MAX 1000 /* rows of a listing in one reply */
@@ -21,9 +22,10 @@ struct command_call {
 	const struct caller *who;
 	struct clock_now now;
 	struct params params;
-	json_t *out;       /* the reply's parameters: an object to be filled */
-	struct reason why; /* on failure: which argument, and why */
-	bool no_memory;    /* some of the reply could not be made */
+	json_t *out;           /* the reply's parameters: an object to be filled */
+	struct reason why;     /* on failure: which argument, and why */
+	bool no_memory;        /* some of the reply could not be made */
+	struct stream *stream; /* of methods that answer later: the handler sets cancel and task */
 };
 
 /* ERR_OK: out is the reply. Else the error is answered with why, and writes are undone. */
@@ -89,6 +91,8 @@ extern const struct param enrollee_announce_params[], enrollee_list_params[];
 extern const struct param enrollee_id_params[], enrollee_ping_params[];
 extern const struct param network_add_params[], network_id_params[], network_show_params[];
 extern const struct param node_add_params[], node_list_params[], node_serial_params[];
+extern const struct param mesh_proposals_params[], mesh_nodes_params[];
+extern const struct param mesh_set_enrolled_nodes_params[];
 extern const struct param audit_list_params[], audit_verify_params[], watch_params[];
 
 command_fn command_status;
@@ -98,6 +102,7 @@ command_fn command_enrollee_cancel, command_enrollee_revoke, command_enrollee_pi
 command_fn command_network_add, command_network_list, command_network_show, command_network_remove;
 command_fn command_node_add, command_node_list, command_node_show, command_node_cancel;
 command_fn command_node_remove;
+command_fn command_mesh_proposals, command_mesh_nodes, command_mesh_set_enrolled_nodes;
 command_fn command_audit_list, command_audit_verify;
 
 #endif

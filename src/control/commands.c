@@ -126,7 +126,9 @@ enum kind {
 	PLAIN, /* needs nothing of the store */
 	READS,
 	WRITES, /* runs inside a request of the batch */
-	MORE    /* answers with many replies */
+	MORE,   /* answers with many replies */
+	LATER,  /* answers once, when its task has ended */
+	STREAM  /* its task answers with many replies, and ends */
 };
 
 struct row {
@@ -171,6 +173,12 @@ static const struct row rows[] = {
 	{INTERFACE ".NodeShow", ROLE_OBSERVER, READS, command_node_show, node_serial_params},
 	{INTERFACE ".NodeCancel", ROLE_ENROLLER, WRITES, command_node_cancel, node_serial_params},
 	{INTERFACE ".NodeRemove", ROLE_ADMIN, WRITES, command_node_remove, node_serial_params},
+	{INTERFACE ".MeshProposals", ROLE_OBSERVER, STREAM, command_mesh_proposals,
+		mesh_proposals_params},
+	{INTERFACE ".MeshNodes", ROLE_OBSERVER, STREAM, command_mesh_nodes, mesh_nodes_params},
+	/* Writes its audit row in a request of its own: its task waits for the commit. */
+	{INTERFACE ".MeshSetEnrolledNodes", ROLE_ADMIN, LATER, command_mesh_set_enrolled_nodes,
+		mesh_set_enrolled_nodes_params},
 	{INTERFACE ".Watch", ROLE_OBSERVER, MORE, watch, watch_params},
 	{INTERFACE ".AuditList", ROLE_OBSERVER, READS, command_audit_list, audit_list_params},
 	{INTERFACE ".AuditVerify", ROLE_OBSERVER, READS, command_audit_verify, audit_verify_params},
@@ -178,11 +186,25 @@ static const struct row rows[] = {
 
 #define ROWS (sizeof(rows) / sizeof(*rows))
 
+static bool needs_more(const struct row *row)
+{
+	return row->kind == MORE || row->kind == STREAM;
+}
+
+static bool is_later(const struct row *row)
+{
+	return row->kind == LATER || row->kind == STREAM;
+}
+
 bool commands_row(size_t i, struct commands_row *out)
 {
 	if (i >= ROWS)
 		return false;
-	*out = (struct commands_row){rows[i].method, rows[i].role, rows[i].kind == WRITES};
+	*out = (struct commands_row){.method = rows[i].method,
+		.role = rows[i].role,
+		.writes = rows[i].kind == WRITES,
+		.more = needs_more(&rows[i]),
+		.later = is_later(&rows[i])};
 	return true;
 }
 
@@ -260,7 +282,8 @@ static enum err encode_error(struct varlink_buf *reply, enum err e, const struct
 	if (strcmp(name, INTERFACE ".InvalidArgument") == 0)
 		return encode_named(
 			reply, name, "field", why->field ? why->field : "", "reason", text);
-	if (strcmp(name, INTERFACE ".Busy") == 0 || strcmp(name, INTERFACE ".StorageFull") == 0)
+	if (strcmp(name, INTERFACE ".StorageFull") == 0 ||
+		(strcmp(name, INTERFACE ".Busy") == 0 && !why->text[0]))
 		return varlink_encode_error(reply, name, NULL);
 	return encode_named(reply, name, "reason", text, NULL, NULL);
 }
@@ -269,6 +292,16 @@ enum err commands_encode_failure(struct varlink_buf *reply, enum err e)
 {
 	varlink_buf_clear(reply);
 	return varlink_encode_error(reply, name_of(e), NULL);
+}
+
+enum err commands_encode_error(struct varlink_buf *reply, enum err e, const char *text)
+{
+	struct reason why = {0};
+
+	if (text)
+		reason_set(&why, NULL, "%s", text);
+	varlink_buf_clear(reply);
+	return encode_error(reply, e, &why);
 }
 
 static enum err refuse_interface(struct varlink_buf *reply, const char *method)
@@ -373,6 +406,8 @@ static enum commands_then then_of(const struct row *row, enum err e)
 		return COMMANDS_ANSWER;
 	if (row->kind == MORE)
 		return e == ERR_OK ? COMMANDS_WATCH : COMMANDS_ANSWER;
+	if (is_later(row) && e == ERR_OK)
+		return COMMANDS_LATER;
 	return COMMANDS_AFTER_COMMIT;
 }
 
@@ -382,7 +417,9 @@ static enum err answer(const struct row *row, struct command_call *c,
 	enum err e = clock_read(&c->now);
 
 	c->out = json_object();
-	if (!c->out)
+	if (is_later(row))
+		c->stream = stream_new(row->kind == STREAM);
+	if (!c->out || (is_later(row) && !c->stream))
 		return ERR_NOMEM;
 	if (e == ERR_OK)
 		e = run_row(row, c, call->parameters);
@@ -392,6 +429,11 @@ static enum err answer(const struct row *row, struct command_call *c,
 		fill_filter(c, &out->filter);
 	if (e != ERR_OK)
 		return encode_error(&out->reply, e, &c->why);
+	if (is_later(row)) {
+		out->stream = c->stream;
+		c->stream = NULL;
+		return ERR_OK;
+	}
 	return varlink_encode_reply(&out->reply, c->out, row->kind == MORE);
 }
 
@@ -406,9 +448,10 @@ enum err commands_run(const struct control_config *config, const struct caller *
 	if (who->role < (row ? row->role : ROLE_OBSERVER))
 		return encode_named(
 			&out->reply, INTERFACE ".PermissionDenied", NULL, NULL, NULL, NULL);
-	if (call->upgrade || !row || (row->kind == MORE && !call->more))
+	if (call->upgrade || !row || (needs_more(row) && !call->more))
 		return refuse_call(&out->reply, call, row);
 	e = answer(row, &c, call, out);
+	stream_free(c.stream);
 	json_decref(c.out);
 	params_wipe(&c.params);
 	return e;

@@ -14,6 +14,7 @@ struct batch;
 struct clock_now;
 struct control;
 struct event_base;
+struct meshops;
 struct nodes;
 struct reason;
 struct service;
@@ -41,6 +42,7 @@ struct control_config {
 	struct batch *batch;
 	struct service *service;
 	struct nodes *nodes;
+	struct meshops *meshops; /* NULL: there is no radio */
 	/* EnrolleePing: what listener_ping does, inside the batch's request. NULL: enrollees cannot
 	 * be reached. */
 	enum err (*ping)(void *arg, const struct clock_now *now, const char *device_id,

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "control/stream.h"
 #include "enr/bytes.h"
 #include "enroll/batch.h"
 
@@ -35,6 +36,9 @@ struct conn {
 	unsigned slots;
 	size_t held_bytes; /* in the slots' replies */
 	bool watching;
+	struct stream *stream; /* of the call that is being answered later; no other is run */
+	bool stream_oneway;
+	bool broken;  /* ends in its next turn, whatever waits */
 	bool closing; /* no more input: ends when all is answered */
 	bool busy;    /* in its turn: what gets ready meanwhile is collected by it */
 	struct commands_filter filter;
@@ -127,6 +131,42 @@ static void slot_committed(void *arg, enum err committed)
 		event_active(k->turn_event, EV_TIMEOUT, 0);
 }
 
+static bool is_held(const struct conn *k)
+{
+	return k->watching || k->stream;
+}
+
+/* From a task: it is not ended from in here, the connection's turn does that. */
+static void stream_told(void *arg, const struct varlink_buf *reply, bool last)
+{
+	struct conn *k = arg;
+	struct varlink_buf *b = k->last ? &k->last->reply : &k->out;
+	size_t n = k->stream_oneway ? 0 : varlink_buf_left(reply);
+
+	if (last) {
+		k->stream->cancel = NULL;
+		stream_free(k->stream);
+		k->stream = NULL;
+	}
+	if (n > 0 && varlink_buf_add(b, reply->p + reply->start_bytes, n) != ERR_OK)
+		k->broken = true;
+	else if (k->last)
+		k->held_bytes += n;
+	if (varlink_buf_left(&k->out) + k->held_bytes > CONN_OUT_MAX)
+		k->broken = true;
+	if (n > 0 && k->unread_since_ms == 0)
+		k->unread_since_ms = clock_boot_ms();
+	event_active(k->turn_event, EV_TIMEOUT, 0);
+}
+
+static void take_stream(struct conn *k, struct stream *s, bool oneway)
+{
+	k->stream = s;
+	k->stream_oneway = oneway;
+	s->tell = stream_told;
+	s->arg = k;
+}
+
 static struct slot *slot_new(
 	struct conn *k, const struct varlink_call *call, const struct commands_outcome *o)
 {
@@ -158,8 +198,11 @@ static enum err run_call(struct conn *k, const struct varlink_call *call)
 
 	if (!s) {
 		varlink_buf_clear(&o.reply);
+		stream_free(o.stream);
 		return ERR_NOMEM;
 	}
+	if (o.stream)
+		take_stream(k, o.stream, call->oneway);
 	k->watching = o.then == COMMANDS_WATCH;
 	k->filter = o.filter;
 	if (o.then == COMMANDS_AFTER_COMMIT)
@@ -183,15 +226,15 @@ static enum err run_message(struct conn *k, const char *message, size_t n)
 	return e;
 }
 
-/* Runs what is here whole, as long as the client reads its answers. A watcher calls nothing more:
- * what it sends is kept, up to one message. */
+/* Runs what is here whole, as long as the client reads its answers. A watcher calls nothing more,
+ * nor does one whose answer is to come: what it sends is kept, up to one message. */
 static enum err run_messages(struct conn *k)
 {
 	const char *message;
 	size_t n;
 	enum err e = ERR_OK;
 
-	while (!k->watching && !is_full(k)) {
+	while (!is_held(k) && !is_full(k)) {
 		e = varlink_buf_next(&k->in, &message, &n);
 		if (e != ERR_OK)
 			break;
@@ -260,13 +303,16 @@ static enum err advance(struct conn *k)
 			e = collect_ready(k);
 		if (e == ERR_OK && varlink_buf_left(&k->out) > 0)
 			e = write_out(k);
-	} while (e == ERR_OK && !k->watching && !is_full(k) && has_whole_message(k));
+	} while (e == ERR_OK && !is_held(k) && !is_full(k) && has_whole_message(k));
 	return e;
 }
 
 static bool is_over(const struct conn *k)
 {
-	return k->closing && (k->watching || (!k->first && varlink_buf_left(&k->out) == 0));
+	bool many = k->watching || (k->stream && k->stream->continues);
+	bool done = !k->stream && !k->first && varlink_buf_left(&k->out) == 0;
+
+	return k->broken || (k->closing && (many || done));
 }
 
 /* After anything that happened to it. The connection may be gone on return. */
@@ -382,6 +428,7 @@ static void conn_close(struct conn *k, const char *why)
 		if (s->ready)
 			slot_free(s);
 	}
+	stream_free(k->stream);
 	link_out(k);
 	conn_free(k);
 }
@@ -441,7 +488,7 @@ void conn_sweep(struct control *c, uint64_t now_ms)
 		next = k->next;
 		if (is_late(k->unread_since_ms, now_ms, c->config.idle_s))
 			conn_close(k, "does not read");
-		else if (!k->watching && is_late(k->half_since_ms, now_ms, c->config.idle_s))
+		else if (!is_held(k) && is_late(k->half_since_ms, now_ms, c->config.idle_s))
 			conn_close(k, "half a message");
 	}
 }

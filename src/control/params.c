@@ -88,6 +88,29 @@ static bool take_uint(
 	return true;
 }
 
+static bool take_list(
+	const struct param *row, const json_t *json, struct param_value *v, char *reason)
+{
+	static const struct param each = {"", PARAM_TEXT, true, 1, PARAM_LIST_TEXT_MAX};
+	struct param_value one;
+
+	if (!json_is_array(json))
+		return no(reason, "not an array");
+	v->n = json_array_size(json);
+	if (v->n < row->min || v->n > row->max)
+		return no(reason, "not %" PRIu64 " to %" PRIu64 " of them", row->min, row->max);
+	for (size_t i = 0; i < v->n; i++) {
+		const char *text = json_string_value(json_array_get(json, i));
+
+		if (!text)
+			return no(reason, "not an array of strings");
+		if (!take_text(&each, text, &one, reason))
+			return false;
+	}
+	v->list = json;
+	return true;
+}
+
 /* False: it is not one of this row's, and reason says why. */
 static bool take_value(
 	const struct param *row, const json_t *json, struct param_value *v, char *reason)
@@ -104,6 +127,8 @@ static bool take_value(
 	case PARAM_HEX:
 		return json_is_string(json) ? take_hex(row, json_string_value(json), v, reason)
 					    : no(reason, "not a string");
+	case PARAM_LIST:
+		return take_list(row, json, v, reason);
 	}
 	return no(reason, "not a known type");
 }

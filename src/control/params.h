@@ -14,12 +14,14 @@
 #define PARAMS_MAX 20 /* rows of one table */
 #define PARAMS_REASON_MAX 64
 #define PARAM_BYTES_MAX 32 /* of one PARAM_HEX */
+#define PARAM_LIST_TEXT_MAX 64
 
 enum param_type {
 	PARAM_BOOL,
 	PARAM_UINT, /* min..max is the value */
 	PARAM_TEXT, /* min..max is the length in bytes; printable UTF-8 */
 	PARAM_HEX,  /* min..max is the length in bytes, two digits each; either case */
+	PARAM_LIST, /* min..max is the number of texts, each 1 to PARAM_LIST_TEXT_MAX bytes */
 };
 
 /* Tables end with a row whose name is NULL. */
@@ -34,8 +36,9 @@ struct param_value {
 	bool given; /* null counts as not given */
 	bool flag;
 	uint64_t number;
-	const char *text; /* NUL-terminated, borrowed from the JSON */
-	size_t n;         /* bytes of text or of b */
+	const char *text;   /* NUL-terminated, borrowed from the JSON */
+	size_t n;           /* bytes of text or of b, texts of list */
+	const json_t *list; /* an array of strings, borrowed from the JSON */
 	uint8_t b[PARAM_BYTES_MAX];
 };
 

@@ -27,6 +27,7 @@
 #include "daemon/wires.h"
 #include "enroll/batch.h"
 #include "enroll/listener.h"
+#include "enroll/meshops.h"
 #include "enroll/nodes.h"
 #include "enroll/runner.h"
 #include "enroll/service.h"
@@ -223,6 +224,7 @@ static int start_mesh(struct daemon *d)
 		.on_event = wire_node_event,
 		.ctx = d,
 	};
+	struct meshops_config questions = {.store = d->store, .batch = d->batch};
 
 	d->nodes = nodes_new(d->store, d->crypto);
 	if (!d->nodes || timer_event_new(d->base, &d->timers) != ERR_OK)
@@ -242,7 +244,10 @@ static int start_mesh(struct daemon *d)
 	config.nodes = d->nodes;
 	if (runner_new(&config, &d->runner) != ERR_OK || runner_start(d->runner) != ERR_OK)
 		return fail(EX_IOERR, "the jobs cannot be read from the database");
-	return EX_OK;
+	questions.runner = d->runner;
+	questions.timers = config.timers;
+	d->meshops = meshops_new(&questions);
+	return d->meshops ? EX_OK : fail(EX_SOFTWARE, "out of memory");
 }
 
 /* "a:1 b:2" as an array of strings; text is cut in place. */
@@ -293,6 +298,7 @@ static int start_control(struct daemon *d)
 		.batch = d->batch,
 		.service = d->service,
 		.nodes = d->nodes,
+		.meshops = d->meshops,
 		.ping = wire_ping,
 		.ping_arg = d,
 		.status = wire_status,
@@ -394,6 +400,7 @@ static void daemon_stop(struct daemon *d)
 	control_free(d->control);
 	coap_edge_free(d->coap);
 	listener_free(d->listener);
+	meshops_free(d->meshops);
 	runner_free(d->runner);
 	mesh_free(d->mesh);
 	nodes_free(d->nodes);

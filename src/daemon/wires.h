@@ -33,6 +33,7 @@ struct daemon {
 	struct timer_event *timers;
 	struct mesh *mesh;
 	struct runner *runner;
+	struct meshops *meshops;
 	struct listener *listener;
 	struct coap_edge *coap;
 	struct control *control;

@@ -167,8 +167,7 @@ void task_end(struct meshops_task *t, struct meshops_result *r)
 
 enum err task_send(const struct meshops_task *t, const struct wr *w)
 {
-	return runner_send(t->m->config.runner, t->network_id,
-		(struct span){w->p, w->len_bytes});
+	return runner_send(t->m->config.runner, t->network_id, (struct span){w->p, w->len_bytes});
 }
 
 void task_know(const struct meshops_task *t, uint32_t serial, struct node_row *row,
@@ -251,8 +250,10 @@ static void setting_end(struct meshops_task *t, enum err e)
 	struct runner_link link = {0};
 
 	(void)runner_link(t->m->config.runner, t->network_id, &link);
-	task_end(t, &(struct meshops_result){
-			    .error = e, .answered = s->confirmed, .expected = link.cluster_size});
+	task_end(t, &(struct meshops_result){.error = e,
+			    .count = s->count,
+			    .answered = s->confirmed,
+			    .expected = link.cluster_size});
 }
 
 static void setting_send(struct meshops_task *t)
@@ -337,8 +338,7 @@ static enum err audit_count(struct meshops *m, const struct meshops_task *t,
 enum err meshops_set_enrolled_nodes(struct meshops *m, const struct meshops_asker *asker,
 	const struct clock_now *now, uint16_t count, struct meshops_task **out, struct reason *why)
 {
-	static const struct meshops_ops ops = {
-		setting_tick, setting_opened, setting_message, NULL};
+	static const struct meshops_ops ops = {setting_tick, setting_opened, setting_message, NULL};
 	struct meshops_task *t = NULL;
 	enum err e = nodes_need(asker->who, ROLE_ADMIN, why);
 

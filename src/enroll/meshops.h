@@ -21,13 +21,13 @@ struct runner;
 struct store;
 struct timers;
 
-#define MESHOPS_TASKS_MAX 16     /* at once */
-#define MESHOPS_SERIALS_MAX 220  /* of one question: 20 rounds */
-#define MESHOPS_ROUND_S 60       /* so long nodes look for the serials of a round (§4.11) */
-#define MESHOPS_REPEAT_S 20      /* a round is asked again: other surveys replace it */
-#define MESHOPS_LISTEN_S 60      /* default of a question without serials */
-#define MESHOPS_NODES_S 15       /* default of meshops_nodes */
-#define MESHOPS_CONFIRM_S 3      /* for the answers to set_enrolled_nodes */
+#define MESHOPS_TASKS_MAX 16    /* at once */
+#define MESHOPS_SERIALS_MAX 220 /* of one question: 20 rounds */
+#define MESHOPS_ROUND_S 60      /* so long nodes look for the serials of a round (§4.11) */
+#define MESHOPS_REPEAT_S 20     /* a round is asked again: other surveys replace it */
+#define MESHOPS_LISTEN_S 60     /* default of a question without serials */
+#define MESHOPS_NODES_S 15      /* default of meshops_nodes */
+#define MESHOPS_CONFIRM_S 3     /* for the answers to set_enrolled_nodes */
 #define MESHOPS_TIMEOUT_S_MAX 3600
 
 struct meshops_config {
@@ -59,6 +59,7 @@ struct meshops_result {
 	unsigned round, rounds;
 	unsigned answered; /* serials heard, members or confirmations so far */
 	unsigned expected; /* 0: not known */
+	uint16_t count;    /* that was set */
 
 	uint32_t serial;      /* SERIAL_INDEX_INVALID: not known */
 	uint16_t node_id;     /* of the member: the one that hears, or the one that is told of */
@@ -82,11 +83,11 @@ struct meshops_asker {
 };
 
 /*
- * Observer. With serials: each round asks for 11 (REQUEST_PROPOSALS) and tells who hears them, until
- * all were heard or 60 s are over. Without (count 0): tells what the mesh says by itself. timeout_s
- * 0: as long as the rounds take, or MESHOPS_LISTEN_S. Only one with serials a network: nodes
- * remember one list. ERR_DENIED, ERR_INVALID, ERR_RANGE, ERR_NOT_FOUND (network), ERR_BUSY (not
- * attached, or too many; why says what to do).
+ * Observer. With serials: each round asks for 11 (REQUEST_PROPOSALS) and tells who hears them,
+ * until all were heard or 60 s are over. Without (count 0): tells what the mesh says by itself.
+ * timeout_s 0: as long as the rounds take, or MESHOPS_LISTEN_S. Only one with serials a network:
+ * nodes remember one list. ERR_DENIED, ERR_INVALID, ERR_RANGE, ERR_NOT_FOUND (network), ERR_BUSY
+ * (not attached, or too many; why says what to do).
  */
 ENR_MUST_CHECK enum err meshops_proposals(struct meshops *m, const struct meshops_asker *asker,
 	const uint32_t *serials, size_t count, uint32_t timeout_s, struct meshops_task **out,

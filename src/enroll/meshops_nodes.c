@@ -52,8 +52,7 @@ static struct member *member_of(struct census *c, uint16_t node_id)
 		c->members = p;
 		c->cap = cap;
 	}
-	c->members[c->count] =
-		(struct member){.node_id = node_id, .serial = SERIAL_INDEX_INVALID};
+	c->members[c->count] = (struct member){.node_id = node_id, .serial = SERIAL_INDEX_INVALID};
 	return &c->members[c->count++];
 }
 
@@ -120,8 +119,7 @@ static enum err ask(const struct meshops_task *t, uint16_t receiver, enum meshms
 	return e == ERR_OK ? task_send(t, &w) : e;
 }
 
-static enum err ask_both(
-	const struct meshops_task *t, uint16_t receiver, bool info, bool status)
+static enum err ask_both(const struct meshops_task *t, uint16_t receiver, bool info, bool status)
 {
 	enum err e = info ? ask(t, receiver, MESHMSG_GET_DEVICE_INFO) : ERR_OK;
 
@@ -136,8 +134,7 @@ static void ask_all(struct meshops_task *t, uint64_t now_ms)
 	struct census *c = t->state;
 	bool half = now_ms >= t->start_ms + (t->end_ms - t->start_ms) / 2;
 
-	if (c->broadcasts < 1u + half &&
-		ask_both(t, MESHMSG_BROADCAST, true, true) == ERR_OK)
+	if (c->broadcasts < 1u + half && ask_both(t, MESHMSG_BROADCAST, true, true) == ERR_OK)
 		c->broadcasts = 1u + half;
 }
 
@@ -247,8 +244,8 @@ static void message(struct meshops_task *t, const struct meshmsg *msg)
 	struct meshmsg_status status;
 	bool has_info = msg->kind == MESHMSG_DEVICE_INFO &&
 			meshmsg_decode_device_info(msg, &info) == ERR_OK;
-	bool has_status = msg->kind == MESHMSG_STATUS &&
-			  meshmsg_decode_status(msg, &status) == ERR_OK;
+	bool has_status =
+		msg->kind == MESHMSG_STATUS && meshmsg_decode_status(msg, &status) == ERR_OK;
 	struct census *c = t->state;
 	struct member *m = NULL;
 

@@ -7,9 +7,9 @@
 #include "enroll/nodes_room.h"
 #include "mesh/mesh.h"
 
-#define HANDLE 2            /* the runner's surveys have 1 */
-#define EARS_MAX 8          /* members told of for one serial */
-#define LINGER_MS 3000      /* after the last serial of a round was heard: others may hear it too */
+#define HANDLE 2       /* the runner's surveys have 1 */
+#define EARS_MAX 8     /* members told of for one serial */
+#define LINGER_MS 3000 /* after the last serial of a round was heard: others may hear it too */
 
 struct wanted {
 	uint32_t serial;
@@ -116,8 +116,7 @@ static void tick(struct meshops_task *t, uint64_t now_ms)
 	}
 	if (over)
 		begin_round(t, now_ms);
-	if (s->count > 0 &&
-		(s->sent_ms == 0 || now_ms >= s->sent_ms + 1000ull * MESHOPS_REPEAT_S))
+	if (s->count > 0 && (s->sent_ms == 0 || now_ms >= s->sent_ms + 1000ull * MESHOPS_REPEAT_S))
 		ask(t, now_ms);
 }
 

@@ -1,4 +1,5 @@
-/* The sessions with gateway nodes as others see them: their state, and a way to ask through them. */
+/* The sessions with gateway nodes as others see them: their state, and a way to ask through them.
+ */
 #include <stdio.h>
 
 #include "enroll/runner_room.h"

@@ -44,6 +44,9 @@ HANDLER(command_node_list)
 HANDLER(command_node_show)
 HANDLER(command_node_cancel)
 HANDLER(command_node_remove)
+HANDLER(command_mesh_proposals)
+HANDLER(command_mesh_nodes)
+HANDLER(command_mesh_set_enrolled_nodes)
 HANDLER(command_audit_list)
 HANDLER(command_audit_verify)
 PARAMS(bundle_issue_params);
@@ -59,6 +62,9 @@ PARAMS(network_show_params);
 PARAMS(node_add_params);
 PARAMS(node_list_params);
 PARAMS(node_serial_params);
+PARAMS(mesh_proposals_params);
+PARAMS(mesh_nodes_params);
+PARAMS(mesh_set_enrolled_nodes_params);
 PARAMS(audit_list_params);
 PARAMS(audit_verify_params);
 
@@ -90,7 +96,15 @@ static json_t *run(const char *method, enum role role, bool more, enum commands_
 
 	reached = entered = left_with_error = 0;
 	ck_assert_int_eq(commands_run(&config, &who, &call, &out), ERR_OK);
-	reply = json_loads(out.reply.p, 0, NULL);
+	if (out.then == COMMANDS_LATER) {
+		ck_assert_ptr_nonnull(out.stream);
+		ck_assert_uint_eq(varlink_buf_left(&out.reply), 0);
+		stream_free(out.stream);
+		reply = json_object();
+	} else {
+		ck_assert_ptr_null(out.stream);
+		reply = json_loads(out.reply.p, 0, NULL);
+	}
 	ck_assert_ptr_nonnull(reply);
 	if (then)
 		*then = out.then;
@@ -123,7 +137,7 @@ START_TEST(each_method_asks_for_its_role)
 		bool watch = strcmp(row.method, "org.enrolld.control.Watch") == 0;
 
 		for (int role = ROLE_NONE; role <= ROLE_ADMIN; role++) {
-			json_t *reply = run(row.method, (enum role)role, watch, NULL);
+			json_t *reply = run(row.method, (enum role)role, row.more, NULL);
 			bool may = role >= (int)row.role;
 
 			if (!may)
@@ -162,7 +176,7 @@ START_TEST(an_observer_changes_nothing)
 {
 	static const char *const may[] = {"Status", "BundleList", "BundleShow", "EnrolleeList",
 		"EnrolleeShow", "NetworkList", "NetworkShow", "NodeList", "NodeShow", "Watch",
-		"AuditList", "AuditVerify"};
+		"MeshProposals", "MeshNodes", "AuditList", "AuditVerify"};
 	struct commands_row row;
 
 	for (size_t i = 0; commands_row(i, &row); i++) {
@@ -209,6 +223,12 @@ START_TEST(replies_that_depend_on_the_store_wait_for_it)
 	ck_assert_int_eq(then, COMMANDS_AFTER_COMMIT);
 	json_decref(run("org.enrolld.control.Watch", ROLE_OBSERVER, true, &then));
 	ck_assert_int_eq(then, COMMANDS_WATCH);
+	json_decref(run("org.enrolld.control.MeshNodes", ROLE_OBSERVER, true, &then));
+	ck_assert_int_eq(then, COMMANDS_LATER);
+	expect_error(run("org.enrolld.control.MeshNodes", ROLE_OBSERVER, false, &then),
+		"org.varlink.service.ExpectedMore");
+	json_decref(run("org.enrolld.control.MeshSetEnrolledNodes", ROLE_ADMIN, false, &then));
+	ck_assert_int_eq(then, COMMANDS_LATER);
 	expect_error(run("org.enrolld.control.Watch", ROLE_OBSERVER, false, &then),
 		"org.varlink.service.ExpectedMore");
 	ck_assert_int_eq(then, COMMANDS_ANSWER);

@@ -135,8 +135,7 @@ START_TEST(tells_who_hears_a_serial)
 	struct rig r;
 
 	begin(&r, 21, 1, 1);
-	ck_assert_int_eq(
-		meshops_proposals(ops, &by, serials, 3, 0, &asked.task, NULL), ERR_OK);
+	ck_assert_int_eq(meshops_proposals(ops, &by, serials, 3, 0, &asked.task, NULL), ERR_OK);
 	ck_assert_uint_eq(asked.count, 0); /* never from inside the call */
 	ck_assert(rig_run(&r, 70000, is_over));
 	ck_assert_uint_eq(count_kind(&asked, MESHOPS_ROUND), 1);
@@ -164,8 +163,7 @@ START_TEST(asks_eleven_at_a_time_in_rounds)
 	begin(&r, 22, 1, 25);
 	for (unsigned i = 0; i < 25; i++)
 		serials[i] = STRANGER + i;
-	ck_assert_int_eq(
-		meshops_proposals(ops, &by, serials, 25, 0, &asked.task, NULL), ERR_OK);
+	ck_assert_int_eq(meshops_proposals(ops, &by, serials, 25, 0, &asked.task, NULL), ERR_OK);
 	ck_assert(rig_run(&r, 190000, is_over));
 	ck_assert_uint_eq(count_kind(&asked, MESHOPS_ROUND), 3);
 	for (size_t i = 0; i < asked.count; i++)
@@ -193,14 +191,11 @@ START_TEST(one_survey_of_a_network_at_a_time)
 	struct rig r;
 
 	begin(&r, 23, 0, 0);
-	ck_assert_int_eq(
-		meshops_proposals(ops, &by, &serial, 1, 0, &asked.task, NULL), ERR_OK);
-	ck_assert_int_eq(
-		meshops_proposals(ops, &by, &serial, 1, 0, &other, &why), ERR_BUSY);
+	ck_assert_int_eq(meshops_proposals(ops, &by, &serial, 1, 0, &asked.task, NULL), ERR_OK);
+	ck_assert_int_eq(meshops_proposals(ops, &by, &serial, 1, 0, &other, &why), ERR_BUSY);
 	ck_assert_ptr_nonnull(strstr(why.text, "try again"));
 	meshops_cancel(asked.task);
-	ck_assert_int_eq(
-		meshops_proposals(ops, &by, &serial, 1, 5, &asked.task, NULL), ERR_OK);
+	ck_assert_int_eq(meshops_proposals(ops, &by, &serial, 1, 5, &asked.task, NULL), ERR_OK);
 	ck_assert(rig_run(&r, 6000, is_over));
 	ck_assert_uint_eq(last(&asked)->answered, 0);
 	finish(&r);
@@ -216,8 +211,7 @@ START_TEST(listens_to_what_the_mesh_proposes)
 	struct rig r;
 
 	begin(&r, 24, 5, 3);
-	ck_assert_int_eq(
-		meshops_proposals(ops, &by, NULL, 0, 600, &asked.task, NULL), ERR_OK);
+	ck_assert_int_eq(meshops_proposals(ops, &by, NULL, 0, 600, &asked.task, NULL), ERR_OK);
 	ck_assert_int_eq(rig_add(&r, NETWORK, STRANGER + 40, &key), ERR_OK);
 	ck_assert(rig_run(&r, 700000, is_over));
 	for (size_t i = 0; i < asked.count; i++)
@@ -312,8 +306,8 @@ START_TEST(sets_the_number_of_nodes_after_its_audit_row)
 	struct rig r;
 
 	begin(&r, 27, 2, 0);
-	ck_assert_int_eq(meshops_set_enrolled_nodes(ops, &by, &r.w.now, 7, &asked.task, NULL),
-		ERR_OK);
+	ck_assert_int_eq(
+		meshops_set_enrolled_nodes(ops, &by, &r.w.now, 7, &asked.task, NULL), ERR_OK);
 	ck_assert_uint_eq(asked.count, 0);
 	ck_assert_int_eq(batch_flush(r.batch), ERR_OK);
 	ck_assert_int_eq(world_number(&r.w, "SELECT count(*) FROM audit WHERE json LIKE "
@@ -333,8 +327,8 @@ START_TEST(only_an_admin_sets)
 	struct rig r;
 
 	begin(&r, 28, 0, 0);
-	ck_assert_int_eq(meshops_set_enrolled_nodes(ops, &by, &r.w.now, 7, &asked.task, &why),
-		ERR_DENIED);
+	ck_assert_int_eq(
+		meshops_set_enrolled_nodes(ops, &by, &r.w.now, 7, &asked.task, &why), ERR_DENIED);
 	ck_assert_str_ne(why.text, "");
 	ck_assert_ptr_null(asked.task);
 	finish(&r);
@@ -347,8 +341,8 @@ START_TEST(cancelled_before_its_commit_nothing_is_told)
 	struct rig r;
 
 	begin(&r, 29, 0, 0);
-	ck_assert_int_eq(meshops_set_enrolled_nodes(ops, &by, &r.w.now, 7, &asked.task, NULL),
-		ERR_OK);
+	ck_assert_int_eq(
+		meshops_set_enrolled_nodes(ops, &by, &r.w.now, 7, &asked.task, NULL), ERR_OK);
 	meshops_cancel(asked.task);
 	(void)rig_run(&r, 5000, NULL);
 	ck_assert_uint_eq(asked.count, 0);
@@ -410,8 +404,7 @@ START_TEST(goes_on_when_the_gateway_node_is_replaced)
 
 	begin(&r, 32, 0, 0);
 	(void)rig_node(&r, GATEWAY + 40, NEAR, &preset);
-	ck_assert_int_eq(
-		meshops_proposals(ops, &by, &serial, 1, 58, &asked.task, NULL), ERR_OK);
+	ck_assert_int_eq(meshops_proposals(ops, &by, &serial, 1, 58, &asked.task, NULL), ERR_OK);
 	(void)rig_run(&r, 1000, NULL);
 	sim_node_power(air_find(r.air, GATEWAY), false);
 	(void)rig_run(&r, 15000, is_attached);
@@ -422,7 +415,8 @@ START_TEST(goes_on_when_the_gateway_node_is_replaced)
 }
 END_TEST
 
-/* --- kept right by itself ---------------------------------------------------------------------- */
+/* --- kept right by itself ----------------------------------------------------------------------
+ */
 
 /* The last number that a member confirmed, and how often one did. */
 static struct {
@@ -513,8 +507,8 @@ START_TEST(leaves_the_operators_number_alone)
 	struct rig r;
 
 	begin(&r, 35, 2, 0);
-	ck_assert_int_eq(meshops_set_enrolled_nodes(ops, &by, &r.w.now, 0, &asked.task, NULL),
-		ERR_OK);
+	ck_assert_int_eq(
+		meshops_set_enrolled_nodes(ops, &by, &r.w.now, 0, &asked.task, NULL), ERR_OK);
 	ck_assert(rig_run(&r, 5000, is_over));
 	confirmed.times = 0;
 	runner_on_heard(r.runner, hear_counts, NULL);
