@@ -44,8 +44,8 @@ struct qr_label_problem {
  * Reads n bytes. Fields in any order, names and percent signs in any case, a leading '?' or a URL
  * up to and including '?' is skipped, '+' is a blank, unknown fields are ignored, surrounding
  * blanks and line ends too. Refused: a field twice, a missing mandatory field (qt, v, mf, s, a
- * key), control characters or broken UTF-8 in the name, a key of 16×00 or 16×FF. problem may be
- * NULL. On error out is wiped.
+ * key), control characters or broken UTF-8 in the name, a key of 16×00 or 16×FF; an EnOcean
+ * device's label, in its own words. problem may be NULL. On error out is wiped.
  */
 ENR_MUST_CHECK enum err qr_label_parse(
 	const char *text, size_t n, struct qr_label *out, struct qr_label_problem *problem);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/fail.h"
+#include "cli/qr.h"
 #include "cli/table.h"
 #include "cli/text.h"
 
@@ -96,6 +97,24 @@ void run_progress(const struct args *a, const char *format, ...)
 		va_end(ap);
 	}
 	(void)fflush(stderr);
+}
+
+int run_draw(const struct args *a, const char *text)
+{
+	const char *png = args_get(a, "--png");
+	FILE *out = a->json ? stderr : stdout;
+	enum err e = ERR_OK;
+
+	if (args_get(a, "--qr"))
+		e = qr_print(out, text, isatty(fileno(out)));
+	if (e == ERR_OK && png)
+		e = qr_write_png(png, text);
+	if (e == ERR_OK)
+		return EX_OK;
+	if (e == ERR_CONFLICT)
+		return fail(EX_CANTCREAT, "%s: is there already", png);
+	return fail(e == ERR_IO ? EX_CANTCREAT : EX_SOFTWARE, "cannot draw the QR code%s%s",
+		png ? " to " : "", png ? png : "");
 }
 
 static int print_reply(const struct args *a, const json_t *parameters)

@@ -16,6 +16,7 @@ int run_enrollee_announce(struct args *a);
 int run_network_add(struct args *a);
 int run_node_add(struct args *a);
 int run_node_remove(struct args *a);
+int run_node_label(struct args *a);
 int run_audit_list(struct args *a);
 int run_audit_verify(struct args *a);
 int run_watch(struct args *a);
@@ -35,6 +36,10 @@ int run_print_json(const json_t *parameters);
 
 /* The object or array below verb->reply_key, for people. */
 void run_print_reply(const struct args *a, const json_t *parameters);
+
+/* Draws text as a QR code where --qr and --png ask for it. EX_OK, or a failure that has been told.
+ */
+int run_draw(const struct args *a, const char *text);
 
 /* Progress on standard error, only for people: NULL or "" wipes the line. */
 void run_progress(const struct args *a, const char *format, ...)

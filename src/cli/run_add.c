@@ -6,6 +6,7 @@
 
 #include "cli/fail.h"
 #include "cli/follow.h"
+#include "cli/labels.h"
 #include "cli/run.h"
 #include "cli/secret_file.h"
 #include "cli/text.h"
@@ -161,28 +162,39 @@ static int send_one(struct adding *d, json_t *parameters)
 	return d->sent - d->answered < IN_FLIGHT ? EX_OK : take_reply(d);
 }
 
+static int take_label(void *ctx, const char *text)
+{
+	struct adding *d = ctx;
+	json_t *p = json_copy(d->a->parameters), *label = json_string(text);
+
+	if (!label) {
+		json_decref(p);
+		return fail(EX_DATAERR, "label %u is not text", d->sent + 1);
+	}
+	if (!p || json_object_set_new(p, "label", label) != 0) {
+		json_decref(p);
+		return fail(EX_OSERR, "out of memory");
+	}
+	return send_one(d, p);
+}
+
+/* Whoever holds the scanner wants to know before the next label. */
+static int take_replies(void *ctx)
+{
+	struct adding *d = ctx;
+	int status = EX_OK;
+
+	while (status == EX_OK && d->answered < d->sent)
+		status = take_reply(d);
+	(void)fflush(stdout);
+	return status;
+}
+
 static int send_labels(struct adding *d, const char *path)
 {
-	char *text, *at, *line;
-	int status = secret_file_read(path, &text);
+	const struct labels_sink sink = {take_label, take_replies, d};
+	int status = labels_read(path, &sink);
 
-	if (status != EX_OK)
-		return status;
-	at = text;
-	while (status == EX_OK && (line = secret_file_line(&at)) != NULL) {
-		json_t *p = json_copy(d->a->parameters), *label = json_string(line);
-
-		if (!label)
-			status = fail(EX_DATAERR, "%s: label %u is not text",
-				secret_file_name(path), d->sent + 1);
-		if (label && json_object_set_new(p, "label", label) != 0)
-			status = fail(EX_OSERR, "out of memory");
-		if (status == EX_OK)
-			status = send_one(d, p);
-		else
-			json_decref(p);
-	}
-	secret_file_free(text);
 	if (status == EX_OK && d->sent == 0)
 		return fail(EX_DATAERR, "%s: no label in it", secret_file_name(path));
 	return status;
@@ -228,8 +240,8 @@ static int send_all(struct adding *d)
 	if (status != EX_OK)
 		return status;
 	status = labels ? send_labels(d, labels) : send_serial(d, args_get(d->a, "--key-file"));
-	while (status == EX_OK && d->answered < d->sent)
-		status = take_reply(d);
+	if (status == EX_OK)
+		status = take_replies(d);
 	run_progress(d->a, NULL);
 	client_close(&d->c);
 	(void)fflush(stdout);

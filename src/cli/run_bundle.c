@@ -11,24 +11,6 @@
 #include "cli/text.h"
 #include "cli/when.h"
 
-static int draw(const struct args *a, const char *text)
-{
-	const char *png = args_get(a, "--png");
-	FILE *out = a->json ? stderr : stdout;
-	enum err e = ERR_OK;
-
-	if (args_get(a, "--qr"))
-		e = qr_print(out, text, isatty(fileno(out)));
-	if (e == ERR_OK && png)
-		e = qr_write_png(png, text);
-	if (e == ERR_OK)
-		return EX_OK;
-	if (e == ERR_CONFLICT)
-		return fail(EX_CANTCREAT, "%s: is there already", png);
-	return fail(e == ERR_IO ? EX_CANTCREAT : EX_SOFTWARE, "cannot draw the QR code%s%s",
-		png ? " to " : "", png ? png : "");
-}
-
 static int draw_if_asked(const struct args *a, const json_t *bundle)
 {
 	const char *text = json_string_value(json_object_get(bundle, "text"));
@@ -37,7 +19,7 @@ static int draw_if_asked(const struct args *a, const json_t *bundle)
 		return EX_OK;
 	if (!text)
 		return fail(EX_DATAERR, "there is no bundle to draw: it is closed, or not for you");
-	return draw(a, text);
+	return run_draw(a, text);
 }
 
 /* To a person who looks on: which bundle, and how long. */

@@ -156,6 +156,12 @@ static const struct table_column node_show_columns[] = {
 	{NULL, NULL, TABLE_TEXT},
 };
 
+static const struct table_column app_key_columns[] = {
+	{"key_id", "key id", TABLE_TEXT},
+	{"key", "key", TABLE_TEXT},
+	{NULL, NULL, TABLE_TEXT},
+};
+
 /* --- options ----------------------------------------------------------------------------- */
 
 static const struct opt bundle_issue_opts[] = {
@@ -202,9 +208,17 @@ static const struct opt network_id_opts[] = {
 static const struct opt network_show_opts[] = {{"ID", "ID", "id", OPT_UINT, true, "network id"},
 	{"--reveal-keys", NULL, "reveal_keys", OPT_FLAG, false, "print its keys (admin)"}, OPT_END};
 
+static const struct opt network_app_key_opts[] = {
+	{"ID", "ID", "id", OPT_UINT, true, "network id"},
+	{"--key-id", "N", "key_id", OPT_UINT, false, "a user's key: 10 or more"},
+	{"--restrained", "SERIAL", "restrained", OPT_TEXT, false, "this node's restrained key"},
+	OPT_END,
+};
+
 static const struct opt node_add_opts[] = {
 	{"SERIAL", "SERIAL", "serial", OPT_TEXT, false, "serial number; with --key-file"},
-	{"--qr-file", "FILE|-", NULL, OPT_TEXT, false, "texts of QR labels, one a line"},
+	{"--qr-file", "FILE|-", NULL, OPT_TEXT, false,
+		"texts of QR labels, one a line; or a picture of them"},
 	{"--key-file", "FILE|-", NULL, OPT_TEXT, false, "the node key, 32 hex digits"},
 	{"--network", "ID", "network_id", OPT_UINT, false, "network (default: the only one)"},
 	OPT_NAME("a name for people"),
@@ -224,6 +238,7 @@ static const struct opt node_list_opts[] = {
 	OPT_STATE("pending, located, sent, saved, joined, waiting, failed, ..."), OPT_AFTER,
 	OPT_LIMIT, OPT_END};
 static const struct opt node_serial_opts[] = {OPT_SERIAL, OPT_END};
+static const struct opt node_label_opts[] = {OPT_SERIAL, OPT_QR, OPT_PNG, OPT_END};
 static const struct opt node_remove_opts[] = {OPT_SERIAL, OPT_WAIT("wait until it is gone"),
 	OPT_TIMEOUT("how long to wait (default 10m)"), OPT_END};
 
@@ -296,10 +311,15 @@ const struct verb enrollctl_verbs[] = {
 		"show one network", "  enrollctl network show 10\n"},
 	{"network", "remove", "NetworkRemove", NULL, network_id_opts, NULL, run_done,
 		"forget a network without nodes", "  enrollctl network remove 10\n"},
+	{"network", "app-key", "NetworkAppKey", NULL, network_app_key_opts, app_key_columns,
+		run_show, "print a key for an app (admin; it is written to the audit log)",
+		"  enrollctl network app-key 10 --key-id 10\n"
+		"  enrollctl network app-key 10 --restrained FMBBC\n"},
 
 	{"node", "add", "NodeAdd", "node", node_add_opts, node_show_columns, run_node_add,
 		"enroll mesh nodes, by QR label or serial number and key",
 		"  enrollctl node add --qr-file labels.txt --wait\n"
+		"  enrollctl node add --qr-file photo.jpg\n"
 		"  enrollctl node add FMBBC --network 10 --key-file - <key.txt\n"},
 	{"node", "list", "NodeList", "nodes", node_list_opts, node_columns, run_list,
 		"list mesh nodes", "  enrollctl node list --network 10 --state failed\n"},
@@ -310,6 +330,11 @@ const struct verb enrollctl_verbs[] = {
 	{"node", "remove", "NodeRemove", "node", node_remove_opts, node_show_columns,
 		run_node_remove, "take a node's enrollment away",
 		"  enrollctl node remove FMBBC --wait\n"},
+
+	{"node", "label", "NodeLabel", NULL, node_label_opts, NULL, run_node_label,
+		"print a node's QR label with its key (admin; it is written to the audit log)",
+		"  enrollctl node label FMBBC --qr\n"
+		"  enrollctl node label FMBBC --png fmbbc.png\n"},
 
 	{"watch", NULL, "Watch", NULL, watch_opts, NULL, run_watch, "see events as they happen",
 		"  enrollctl watch --object node\n"

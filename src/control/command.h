@@ -89,6 +89,7 @@ extern const struct param params_none[];
 extern const struct param bundle_issue_params[], bundle_list_params[], bundle_show_params[];
 extern const struct param enrollee_announce_params[], enrollee_list_params[];
 extern const struct param enrollee_id_params[], enrollee_ping_params[];
+extern const struct param network_app_key_params[];
 extern const struct param network_add_params[], network_id_params[], network_show_params[];
 extern const struct param node_add_params[], node_list_params[], node_serial_params[];
 extern const struct param mesh_proposals_params[], mesh_nodes_params[];
@@ -101,8 +102,8 @@ command_fn command_enrollee_announce, command_enrollee_list, command_enrollee_sh
 command_fn command_enrollee_cancel, command_enrollee_revoke, command_enrollee_ping;
 command_fn command_network_add, command_network_list, command_network_show, command_network_remove;
 command_fn command_node_add, command_node_list, command_node_show, command_node_cancel;
-command_fn command_node_remove;
 command_fn command_mesh_proposals, command_mesh_nodes, command_mesh_set_enrolled_nodes;
+command_fn command_node_remove, command_node_label, command_network_app_key;
 command_fn command_audit_list, command_audit_verify;
 
 #endif

@@ -168,6 +168,10 @@ static const struct row rows[] = {
 	{INTERFACE ".NetworkShow", ROLE_OBSERVER, WRITES, command_network_show,
 		network_show_params},
 	{INTERFACE ".NetworkRemove", ROLE_ADMIN, WRITES, command_network_remove, network_id_params},
+	/* These two always do. */
+	{INTERFACE ".NetworkAppKey", ROLE_ADMIN, WRITES, command_network_app_key,
+		network_app_key_params},
+	{INTERFACE ".NodeLabel", ROLE_ADMIN, WRITES, command_node_label, node_serial_params},
 	{INTERFACE ".NodeAdd", ROLE_ENROLLER, WRITES, command_node_add, node_add_params},
 	{INTERFACE ".NodeList", ROLE_OBSERVER, READS, command_node_list, node_list_params},
 	{INTERFACE ".NodeShow", ROLE_OBSERVER, READS, command_node_show, node_serial_params},

@@ -1,7 +1,8 @@
-/* NetworkAdd, NetworkList, NetworkShow, NetworkRemove. */
+/* NetworkAdd, NetworkList, NetworkShow, NetworkRemove, NetworkAppKey. */
 #include <string.h>
 
 #include "control/command.h"
+#include "enr/meshsec.h"
 #include "enr/serial.h"
 #include "enroll/nodes.h"
 
@@ -157,4 +158,35 @@ enum err command_network_remove(struct command_call *c)
 	uint16_t id = (uint16_t)param_uint(c, NETWORK_ID, 0);
 
 	return nodes_network_remove(c->config->nodes, &c->now, c->who, id, &c->why);
+}
+
+/* --- keys for apps ----------------------------------------------------------------------- */
+
+enum { APP_ID, APP_KEY_ID, APP_RESTRAINED };
+const struct param network_app_key_params[] = {
+	{"id", PARAM_UINT, true, 1, NETWORK_ID_MAX},
+	{"key_id", PARAM_UINT, false, MESHSEC_KEY_USER_FIRST, MESHSEC_KEY_USER_LAST},
+	{"restrained", PARAM_TEXT, false, 5, 8},
+	PARAM_ROW_END,
+};
+
+enum err command_network_app_key(struct command_call *c)
+{
+	uint16_t id = (uint16_t)param_uint(c, APP_ID, 0);
+	uint32_t key_id = (uint32_t)param_uint(c, APP_KEY_ID, MESHSEC_KEY_RESTRAINED);
+	const char *serial = param_text(c, APP_RESTRAINED);
+	struct nodes *nodes = c->config->nodes;
+	struct secret16 key;
+	enum err e;
+
+	if (c->params.v[APP_KEY_ID].given == (serial != NULL))
+		return refuse(c, "key_id", "exactly one of key_id and restrained is needed");
+	e = serial ? nodes_restrained_key(nodes, &c->now, c->who, id, serial, &key, &c->why)
+		   : nodes_user_key(nodes, &c->now, c->who, id, key_id, &key, &c->why);
+	if (e == ERR_OK) {
+		put_uint(c, c->out, "key_id", key_id);
+		put_hex(c, c->out, "key", key.b, sizeof(key.b));
+	}
+	secret16_wipe(&key);
+	return e;
 }

@@ -1,4 +1,4 @@
-/* NodeAdd, NodeList, NodeShow, NodeCancel, NodeRemove. */
+/* NodeAdd, NodeList, NodeShow, NodeCancel, NodeRemove, NodeLabel. */
 #include <string.h>
 
 #include "control/command.h"
@@ -266,5 +266,21 @@ enum err command_node_remove(struct command_call *c)
 
 	if (e == ERR_OK)
 		put_node(c, put_object(c, c->out, "node"), &v);
+	return e;
+}
+
+/* --- label ------------------------------------------------------------------------------- */
+
+enum err command_node_label(struct command_call *c)
+{
+	char label[QR_LABEL_PRINT_MAX] = "";
+	enum err e = nodes_label(
+		c->config->nodes, &c->now, c->who, param_text(c, NODE_SERIAL), label, &c->why);
+
+	if (e == ERR_OK) {
+		put_text(c, c->out, "serial", param_text(c, NODE_SERIAL));
+		put_text(c, c->out, "label", label);
+	}
+	bytes_wipe(label, sizeof(label));
 	return e;
 }

@@ -304,6 +304,19 @@ static enum err settle_keys(struct parse *p, size_t *at)
 	return ERR_OK;
 }
 
+/* An EnOcean label: "30S", the device's 12 hexadecimal digits (8 on old ones), then '+' or the end
+ * (EnOcean Alliance, product ID and labelling specification). */
+static bool is_enocean(const char *text, size_t n)
+{
+	size_t digits = 0;
+
+	if (n < 3 || !equals(text, 3, "30S"))
+		return false;
+	while (3 + digits < n && hex_digit(text[3 + digits]) >= 0)
+		digits++;
+	return (digits == 12 || digits == 8) && (3 + digits == n || text[3 + digits] == '+');
+}
+
 static enum err parse_all(struct parse *p, const char *text, size_t n, size_t *at)
 {
 	uint32_t seen = 0;
@@ -333,6 +346,8 @@ enum err qr_label_parse(
 	trim(&text, &n);
 	if (n > QR_LABEL_TEXT_MAX)
 		e = refuse(&p, ERR_RANGE, "longer than a label can be");
+	if (!e && is_enocean(text, n))
+		e = refuse(&p, ERR_UNKNOWN, "an EnOcean device's label: that is no mesh node");
 	if (!e) {
 		skip_url(&text, &n);
 		e = parse_all(&p, text, n, &at);

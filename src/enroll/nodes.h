@@ -10,6 +10,7 @@
 #include "base/reason.h"
 #include "core/job.h"
 #include "enr/keys.h"
+#include "enr/qrlabel.h"
 #include "enroll/caller.h"
 
 struct crypto;
@@ -155,6 +156,24 @@ ENR_MUST_CHECK enum err nodes_cancel(struct nodes *n, const struct clock_now *no
  * once. ERR_CONFLICT when a removal runs or is done. */
 ENR_MUST_CHECK enum err nodes_remove(struct nodes *n, const struct clock_now *now,
 	const struct caller *who, const char *serial, struct node_view *out, struct reason *why);
+
+/* The text of the node's QR label, its node key in it; the caller wipes out. Admin, and written to
+ * the audit log. What a label says beyond that (EDGEROUTER, a vendor's fields) is not kept.
+ * ERR_DENIED, ERR_INVALID, ERR_NOT_FOUND; ERR_CONFLICT: its key is not known. */
+ENR_MUST_CHECK enum err nodes_label(struct nodes *n, const struct clock_now *now,
+	const struct caller *who, const char *serial, char out[QR_LABEL_PRINT_MAX],
+	struct reason *why);
+
+/* Keys for apps, derived on demand and stored nowhere (mesh-protocol §3.1). Admin, and written to
+ * the audit log; the caller wipes *out. The key of key id 10 and above, from the network's user
+ * base key. ERR_DENIED, ERR_INVALID, ERR_NOT_FOUND. */
+ENR_MUST_CHECK enum err nodes_user_key(struct nodes *n, const struct clock_now *now,
+	const struct caller *who, uint16_t id, uint32_t key_id, struct secret16 *out,
+	struct reason *why);
+/* The RESTRAINED key of a node of that network. ERR_CONFLICT: its node key is not known. */
+ENR_MUST_CHECK enum err nodes_restrained_key(struct nodes *n, const struct clock_now *now,
+	const struct caller *who, uint16_t id, const char *serial, struct secret16 *out,
+	struct reason *why);
 
 /* "static", "asset", ...; never NULL. */
 const char *nodes_device_type_name(uint8_t device_type);

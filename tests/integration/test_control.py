@@ -397,6 +397,8 @@ def test_an_enroller_enrolls_but_does_not_administrate():
         expect(as_user(*who, "node", "remove", "FMBBC"), 77)
         expect(as_user(*who, "network", "add", "11"), 77)
         expect(as_user(*who, "network", "show", "10", "--reveal-keys"), 77)
+        expect(as_user(*who, "network", "app-key", "10", "--key-id", "10"), 77)
+        expect(as_user(*who, "node", "label", "FMBBC"), 77)
         rows = w.json("bundle", "list")["bundles"]
         expect(as_user(w, 12346, [gids["enrolld-enroller"]], "bundle", "revoke", rows[0]["id"]), 77)
         expect(as_user(*who, "bundle", "revoke", rows[0]["id"]), 0)

@@ -47,6 +47,8 @@ HANDLER(command_node_remove)
 HANDLER(command_mesh_proposals)
 HANDLER(command_mesh_nodes)
 HANDLER(command_mesh_set_enrolled_nodes)
+HANDLER(command_node_label)
+HANDLER(command_network_app_key)
 HANDLER(command_audit_list)
 HANDLER(command_audit_verify)
 PARAMS(bundle_issue_params);
@@ -57,6 +59,7 @@ PARAMS(enrollee_list_params);
 PARAMS(enrollee_id_params);
 PARAMS(enrollee_ping_params);
 PARAMS(network_add_params);
+PARAMS(network_app_key_params);
 PARAMS(network_id_params);
 PARAMS(network_show_params);
 PARAMS(node_add_params);

@@ -42,6 +42,27 @@ START_TEST(prints_the_example_of_the_specification)
 }
 END_TEST
 
+START_TEST(recognizes_an_enocean_label)
+{
+	static const char *const labels[] = {
+		"30S0000FFF01234+1P000B00000050+30PS3221-A230+2PDA01+S01000000", "30S00000412ABCD",
+		"30s0412abcd+1P000B0000"};
+	static const char *const none[] = {"30S", "30S0412", "30S0000FFF01234X", "S30"};
+	struct qr_label_problem problem;
+	struct qr_label l;
+
+	for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
+		ck_assert_int_eq(
+			qr_label_parse(labels[i], strlen(labels[i]), &l, &problem), ERR_UNKNOWN);
+		ck_assert_ptr_nonnull(strstr(problem.reason, "EnOcean"));
+	}
+	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
+		ck_assert_int_ne(qr_label_parse(none[i], strlen(none[i]), &l, &problem), ERR_OK);
+		ck_assert_ptr_null(strstr(problem.reason, "EnOcean"));
+	}
+}
+END_TEST
+
 static void same(const struct qr_label *a, const struct qr_label *b)
 {
 	ck_assert_uint_eq(a->serial_index, b->serial_index);
@@ -273,6 +294,7 @@ static void fill(TCase *tc)
 {
 	tcase_add_test(tc, reads_the_example_of_the_specification);
 	tcase_add_test(tc, prints_the_example_of_the_specification);
+	tcase_add_test(tc, recognizes_an_enocean_label);
 	tcase_add_test(tc, longest_label_comes_back);
 	tcase_add_test(tc, takes_labels_as_they_are_found_in_the_field);
 	tcase_add_test(tc, reads_names_in_utf8);
