@@ -14,6 +14,7 @@ static enum err flash_read(void *ctx, uint32_t offset, void *dst, size_t n)
 
 static enum err begin(struct fake_port *f, enum err result)
 {
+	f->deeds++;
 	f->flash_pending = true;
 	f->flash_result = result;
 	return ERR_OK;
@@ -51,6 +52,7 @@ static enum err advertise(void *ctx, struct span adv, struct span rsp, uint16_t 
 
 	(void)rsp;
 	(void)interval_ms;
+	f->deeds++;
 	f->adv_bytes = adv.n;
 	if (adv.n > 0)
 		memcpy(f->adv, adv.p, adv.n);
@@ -59,7 +61,10 @@ static enum err advertise(void *ctx, struct span adv, struct span rsp, uint16_t 
 
 static enum err scan(void *ctx, enum port_scan duty)
 {
-	((struct fake_port *)ctx)->scan = duty;
+	struct fake_port *f = ctx;
+
+	f->deeds++;
+	f->scan = duty;
 	return ERR_OK;
 }
 
@@ -68,6 +73,7 @@ static enum err connect_to(
 {
 	struct fake_port *f = ctx;
 
+	f->deeds++;
 	f->connecting = true;
 	f->connect_timeout_ms = timeout_ms;
 	memcpy(f->connect_address, address, PORT_ADDRESS_BYTES);
@@ -88,23 +94,33 @@ static enum err link_subscribe(void *ctx, uint16_t link)
 
 static enum err link_send(void *ctx, uint16_t link, const void *pdu, size_t n)
 {
-	(void)ctx;
-	(void)link;
-	(void)pdu;
-	(void)n;
+	struct fake_port *f = ctx;
+
+	f->deeds++;
+	if (f->out_count++ < FAKE_OUT_MAX) {
+		struct fake_pdu *p = &f->out[f->out_count - 1];
+
+		p->link = link;
+		p->n = (uint8_t)n;
+		memcpy(p->b, pdu, n);
+	}
 	return ERR_OK;
 }
 
 static void link_disconnect(void *ctx, uint16_t link)
 {
-	(void)ctx;
+	struct fake_port *f = ctx;
+
 	(void)link;
+	f->deeds++;
+	f->hang_ups++;
 }
 
 static enum err mesh_start(void *ctx, const struct port_mesh *mesh)
 {
 	struct fake_port *f = ctx;
 
+	f->deeds++;
 	f->mesh_on = true;
 	f->mesh = *mesh;
 	return ERR_OK;
@@ -120,6 +136,7 @@ static void mesh_send(void *ctx, uint16_t except_link, const void *message, size
 	struct fake_port *f = ctx;
 
 	(void)except_link;
+	f->deeds++;
 	if (f->sent_count == FAKE_SENT_MAX)
 		abort();
 	f->sent[f->sent_count].n = n;
@@ -149,19 +166,24 @@ static void reboot(void *ctx, enum port_reboot why)
 {
 	struct fake_port *f = ctx;
 
+	f->deeds++;
 	f->reboots++;
 	f->reboot_why = why;
 }
 
 static void power_off(void *ctx)
 {
-	((struct fake_port *)ctx)->power_offs++;
+	struct fake_port *f = ctx;
+
+	f->deeds++;
+	f->power_offs++;
 }
 
 static void leds(void *ctx, uint8_t on)
 {
 	struct fake_port *f = ctx;
 
+	f->deeds++;
 	f->leds_changes += on != f->leds;
 	f->leds = on;
 }
@@ -207,7 +229,7 @@ static void make_port(struct fake_port *f)
 void fake_boot(struct fake_port *f)
 {
 	f->flash_pending = false;
-	f->sent_count = 0;
+	f->sent_count = f->out_count = 0;
 	f->mesh_on = f->connecting = false;
 	f->scan = PORT_SCAN_OFF;
 	f->adv_bytes = 0;
@@ -251,6 +273,14 @@ void fake_run(struct fake_port *f, uint64_t ms)
 	}
 }
 
+void fake_connect(struct fake_port *f, uint16_t link)
+{
+	static const uint8_t address[PORT_ADDRESS_BYTES] = {1, 2, 3, 4, 5, 6, 0xC7};
+
+	node_on_connected(&f->node, f->now_ms, link, PORT_PERIPHERAL, address);
+	node_on_subscribed(&f->node, f->now_ms, link);
+}
+
 void fake_receive(struct fake_port *f, const void *message, size_t n)
 {
 	node_on_mesh_message(&f->node, f->now_ms, 1, message, n);
@@ -266,5 +296,5 @@ bool fake_find(const struct fake_port *f, enum meshmsg_kind kind, struct meshmsg
 
 void fake_clear(struct fake_port *f)
 {
-	f->sent_count = 0;
+	f->sent_count = f->out_count = 0;
 }

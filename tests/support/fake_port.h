@@ -8,6 +8,7 @@
 #include "firmware/port/host/sim_flash.h"
 
 #define FAKE_SENT_MAX 32
+#define FAKE_OUT_MAX 64
 #define FAKE_SERIAL 2u /* BBBBD */
 #define FAKE_REQUESTER 2001
 #define FAKE_DEFAULT_ID 2 /* serial index mod 1999 */
@@ -15,6 +16,13 @@
 struct fake_message {
 	size_t n;
 	uint8_t b[MESHMSG_BYTES_MAX];
+};
+
+/* One packet to an access peer. */
+struct fake_pdu {
+	uint16_t link;
+	uint8_t n;
+	uint8_t b[PORT_PDU_MAX_BYTES];
 };
 
 struct fake_port {
@@ -31,6 +39,10 @@ struct fake_port {
 	uint8_t random;      /* the next value of node_roll_percent, and of every random byte */
 	size_t sent_count;   /* into the mesh */
 	struct fake_message sent[FAKE_SENT_MAX];
+	size_t out_count; /* packets to access peers; more than fit are counted only */
+	struct fake_pdu out[FAKE_OUT_MAX];
+	uint32_t hang_ups; /* link_disconnect */
+	uint32_t deeds;    /* calls of the port that change something in the world */
 	size_t adv_bytes;
 	uint8_t adv[PORT_ADV_MAX_BYTES];
 	enum port_scan scan;
@@ -56,6 +68,8 @@ void fake_flash(struct fake_port *f);
 void fake_run(struct fake_port *f, uint64_t ms);
 /* A whole message arrives from the mesh. */
 void fake_receive(struct fake_port *f, const void *message, size_t n);
+/* Links of the access peer with this number; the caller is the air. */
+void fake_connect(struct fake_port *f, uint16_t link);
 /* The first message of that kind that was sent since fake_clear; false: none. */
 bool fake_find(const struct fake_port *f, enum meshmsg_kind kind, struct meshmsg *out);
 void fake_clear(struct fake_port *f);
