@@ -190,23 +190,14 @@ enum err service_enrollee_cancel(struct service *s, const struct clock_now *now,
 	const struct caller *caller, const char *id, struct service_bundle *out, struct reason *why)
 {
 	struct bundle_row row;
-	uint64_t now_s = service_now(s, now);
-	enum err e = service_find_enrollee(s, id, &row, why);
+	enum err e;
 
+	(void)service_now(s, now);
+	e = service_find_enrollee(s, id, &row, why);
 	if (e == ERR_OK)
 		e = service_may_change(caller, row.enroller, why);
 	if (e == ERR_OK)
 		e = check_pending(s, &row, why);
-	if (e != ERR_OK)
-		return e;
-	e = bundles_revoke(
-		s->store, row.row, BUNDLE_PENDING, now_s, now_s + SERVICE_FORGET_S, now->wall_s);
-	if (e == ERR_OK)
-		e = service_note_bundle(s, now, SERVICE_ENROLLEE_CANCELLED, caller, &row);
-	if (e != ERR_OK)
-		return service_storage(e, why);
-	row.state = BUNDLE_REVOKED;
-	row.closed_at = now->wall_s;
-	service_bundle_view(s, &row, out);
-	return ERR_OK;
+	return e ? e
+		 : service_take_back(s, now, caller, SERVICE_ENROLLEE_CANCELLED, &row, out, why);
 }

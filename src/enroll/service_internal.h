@@ -92,6 +92,11 @@ ENR_MUST_CHECK enum err service_prefix(const char *id, size_t max_digits, const 
 ENR_MUST_CHECK enum err service_not_one(
 	enum err e, const char *field, const char *id, struct reason *why);
 /* ERR_DENIED unless the caller is an admin or the row's enroller. */
+/* Ends an open bundle (SERVICE_BUNDLE_REVOKED) or a pending enrollee (SERVICE_ENROLLEE_CANCELLED),
+ * notes it, and shows the row as it is then. */
+ENR_MUST_CHECK enum err service_take_back(struct service *s, const struct clock_now *now,
+	const struct caller *caller, enum service_event_kind kind, struct bundle_row *row,
+	struct service_bundle *out, struct reason *why);
 ENR_MUST_CHECK enum err service_may_change(
 	const struct caller *caller, uint32_t enroller, struct reason *why);
 /* Finds by typed id. */

@@ -112,3 +112,22 @@ void service_bundle_view(
 	memcpy(out->id, row->id, sizeof(out->id));
 	memcpy(out->pet_name, row->pet_name, sizeof(out->pet_name));
 }
+
+enum err service_take_back(struct service *s, const struct clock_now *now,
+	const struct caller *caller, enum service_event_kind kind, struct bundle_row *row,
+	struct service_bundle *out, struct reason *why)
+{
+	uint64_t now_s = service_now(s, now);
+	enum bundle_state from = kind == SERVICE_BUNDLE_REVOKED ? BUNDLE_OPEN : BUNDLE_PENDING;
+	enum err e = bundles_revoke(
+		s->store, row->row, from, now_s, now_s + SERVICE_FORGET_S, now->wall_s);
+
+	if (e == ERR_OK)
+		e = service_note_bundle(s, now, kind, caller, row);
+	if (e != ERR_OK)
+		return service_storage(e, why);
+	row->state = BUNDLE_REVOKED;
+	row->closed_at = now->wall_s;
+	service_bundle_view(s, row, out);
+	return ERR_OK;
+}

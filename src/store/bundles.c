@@ -98,18 +98,8 @@ static enum err one_enrollee(struct store *s, const struct public32 *first,
 {
 	static const char RANGE[] = "SELECT DISTINCT enrollee_id FROM bundles "
 				    "WHERE enrollee_id BETWEEN ? AND ? LIMIT 2";
-	struct stmt q = stmt_start(s, RANGE);
-	bool several = false;
-	enum err e;
 
-	stmt_bind_bytes(&q, first->b, sizeof(first->b));
-	stmt_bind_bytes(&q, last->b, sizeof(last->b));
-	if (stmt_step(&q)) {
-		stmt_bytes(&q, out->b, sizeof(out->b));
-		several = stmt_step(&q);
-	}
-	e = stmt_end_found(&q);
-	return e == ERR_OK && several ? ERR_CONFLICT : e;
+	return stmt_one_id(s, RANGE, first, last, out);
 }
 
 enum err bundles_find_enrollee(struct store *s, const struct public32 *first,

@@ -243,6 +243,23 @@ enum err stmt_end_found(struct stmt *q)
 	return e == ERR_OK && !q->found ? ERR_NOT_FOUND : e;
 }
 
+enum err stmt_one_id(struct store *s, const char *sql, const struct public32 *first,
+	const struct public32 *last, struct public32 *out)
+{
+	struct stmt q = stmt_start(s, sql);
+	bool several = false;
+	enum err e;
+
+	stmt_bind_bytes(&q, first->b, sizeof(first->b));
+	stmt_bind_bytes(&q, last->b, sizeof(last->b));
+	if (stmt_step(&q)) {
+		stmt_bytes(&q, out->b, sizeof(out->b));
+		several = stmt_step(&q);
+	}
+	e = stmt_end_found(&q);
+	return e == ERR_OK && several ? ERR_CONFLICT : e;
+}
+
 enum err stmt_run(struct stmt *q, size_t *changes)
 {
 	while (stmt_step(q))

@@ -59,6 +59,12 @@ const char *stmt_text_view(struct stmt *q);
 /* Every cursor ends with one of these. Resets the statement and forgets its parameters. */
 ENR_MUST_CHECK enum err stmt_end(struct stmt *q);
 ENR_MUST_CHECK enum err stmt_end_found(struct stmt *q); /* ERR_NOT_FOUND if there was no row */
+/*
+ * The one id of 32 bytes between first and last, both included, that the query finds: it takes both
+ * as parameters and returns at most two DISTINCT ones. ERR_NOT_FOUND, ERR_CONFLICT (several).
+ */
+ENR_MUST_CHECK enum err stmt_one_id(struct store *s, const char *sql, const struct public32 *first,
+	const struct public32 *last, struct public32 *out);
 /* Steps to the end and ends; changes (may be NULL): rows inserted, updated or deleted. */
 ENR_MUST_CHECK enum err stmt_run(struct stmt *q, size_t *changes);
 /* The same, and the rule of law 6: exactly one row changed, else ERR_NOT_FOUND. */
