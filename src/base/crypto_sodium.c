@@ -29,23 +29,6 @@ static enum err do_random(void *ctx, void *out, size_t n)
 	return ERR_OK;
 }
 
-static enum err do_sha256(void *ctx, const struct span *parts, size_t count, uint8_t out[32])
-{
-	crypto_hash_sha256_state st;
-	int bad = crypto_hash_sha256_init(&st);
-
-	(void)ctx;
-	for (size_t i = 0; i < count; i++) {
-		if (parts[i].n > 0)
-			bad |= crypto_hash_sha256_update(&st, parts[i].p, parts[i].n);
-	}
-	bad |= crypto_hash_sha256_final(&st, out);
-	sodium_memzero(&st, sizeof(st));
-	if (bad)
-		sodium_memzero(out, 32);
-	return bad ? ERR_CRYPTO : ERR_OK;
-}
-
 static enum err do_sha512(void *ctx, const struct span *parts, size_t count, uint8_t out[64])
 {
 	crypto_hash_sha512_state st;
@@ -60,59 +43,6 @@ static enum err do_sha512(void *ctx, const struct span *parts, size_t count, uin
 	sodium_memzero(&st, sizeof(st));
 	if (bad)
 		sodium_memzero(out, 64);
-	return bad ? ERR_CRYPTO : ERR_OK;
-}
-
-static int hmac(struct span key, const struct span *parts, size_t count, uint8_t out[32])
-{
-	crypto_auth_hmacsha256_state st;
-	int bad = crypto_auth_hmacsha256_init(&st, key.p, key.n);
-
-	for (size_t i = 0; i < count; i++) {
-		if (parts[i].n > 0)
-			bad |= crypto_auth_hmacsha256_update(&st, parts[i].p, parts[i].n);
-	}
-	bad |= crypto_auth_hmacsha256_final(&st, out);
-	sodium_memzero(&st, sizeof(st));
-	return bad;
-}
-
-/* RFC 5869 §2.3: T(i) = HMAC(PRK, T(i-1) || info || i), output the first n bytes of T(1) T(2)... */
-static int hkdf_expand(const uint8_t prk[32], struct span info, uint8_t *out, size_t n)
-{
-	uint8_t block[32];
-	int bad = 0;
-
-	for (uint8_t i = 1; n > 0; i++) {
-		struct span parts[3] = {{block, i > 1 ? sizeof(block) : 0}, info, {&i, 1}};
-		size_t take = n < sizeof(block) ? n : sizeof(block);
-
-		bad |= hmac((struct span){prk, 32}, parts, 3, block);
-		memcpy(out, block, take);
-		out += take;
-		n -= take;
-	}
-	sodium_memzero(block, sizeof(block));
-	return bad;
-}
-
-static enum err do_hkdf_sha256(
-	void *ctx, struct span salt, struct span ikm, struct span info, void *out, size_t n)
-{
-	static const uint8_t no_salt[32];
-	uint8_t prk[32];
-	int bad;
-
-	(void)ctx;
-	if (n > (size_t)255 * 32)
-		return ERR_RANGE;
-	if (salt.n == 0)
-		salt = (struct span){no_salt, sizeof(no_salt)};
-	bad = hmac(salt, &ikm, 1, prk);
-	bad |= hkdf_expand(prk, info, out, n);
-	sodium_memzero(prk, sizeof(prk));
-	if (bad)
-		sodium_memzero(out, n);
 	return bad ? ERR_CRYPTO : ERR_OK;
 }
 
@@ -177,9 +107,7 @@ enum err crypto_sodium_fill(struct crypto *c)
 	if (sodium_init() < 0)
 		return ERR_CRYPTO;
 	c->random = do_random;
-	c->sha256 = do_sha256;
 	c->sha512 = do_sha512;
-	c->hkdf_sha256 = do_hkdf_sha256;
 	c->x25519 = do_x25519;
 	c->ed_base = do_ed_base;
 	c->scalar_reduce = do_scalar_reduce;

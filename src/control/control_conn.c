@@ -251,8 +251,9 @@ static enum err run_messages(struct conn *k)
 	return ERR_OK;
 }
 
-/* ERR_SHORT: nothing more to read now; ERR_CLOSED: nothing more ever. */
-static enum err read_some(struct conn *k)
+/* *more: the read was full, so that there may be more. ERR_SHORT: nothing to read now; ERR_CLOSED:
+ * nothing more ever. */
+static enum err read_some(struct conn *k, bool *more)
 {
 	char *room;
 	ssize_t n;
@@ -270,6 +271,7 @@ static enum err read_some(struct conn *k)
 	if (n == 0)
 		return ERR_CLOSED;
 	k->in.used_bytes += (size_t)n;
+	*more = n == READ_BYTES;
 	return ERR_OK;
 }
 
@@ -342,12 +344,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *k = arg;
 	enum err e = ERR_OK;
+	bool more = true;
 
 	(void)fd;
 	(void)what;
 	k->busy = true;
-	for (int i = 0; i < READS_A_TURN && e == ERR_OK && !is_full(k); i++) {
-		e = read_some(k);
+	for (int i = 0; i < READS_A_TURN && e == ERR_OK && more && !is_full(k); i++) {
+		e = read_some(k, &more);
 		if (e == ERR_OK)
 			e = run_messages(k);
 	}
