@@ -1,7 +1,8 @@
 /*
  * A gateway and a node, and an input that says what each does and what the air does to it. The
- * input is a list of steps: what, length, bytes. The cipher is a toy: what is sought is what a
- * packet can do to the state machine, and a session whose messages are not those that were sent.
+ * input is a list of steps: what, length, bytes. The cipher is a toy, which fails when it is told
+ * to: what is sought is what a packet can do to the state machine, and a session whose messages are
+ * not those that were sent.
  */
 #include "core/meshsec_crypt.h"
 #include "enr/meshsec.h"
@@ -19,10 +20,16 @@ enum step {
 	STEP_SEALED_TO_C,
 	STEP_MESSAGE_TO_P, /* a whole message, every packet delivered */
 	STEP_MESSAGE_TO_C,
+	STEP_BEGIN_TO_P, /* a message is given to the session, no packet leaves */
+	STEP_NEXT_TO_P,  /* one packet of it is delivered, or with a byte of 1 in the input lost */
+	STEP_FAIL,       /* the cipher fails, so many blocks from now */
+	STEP_KEYS,       /* keys are derived from bytes of the input */
 	STEP_COUNT
 };
 
 struct air {
+	struct aes128 cipher;
+	uint32_t fails_in_blocks; /* 0: never */
 	struct meshsec c;
 	struct meshsec p;
 	struct meshsec_pdu from_c;
@@ -32,8 +39,10 @@ struct air {
 static enum err toy(void *ctx, const struct secret16 *key, const uint8_t in[16], uint8_t out[16])
 {
 	uint64_t h = 0xCBF29CE484222325;
+	struct air *a = ctx;
 
-	(void)ctx;
+	if (a->fails_in_blocks > 0 && --a->fails_in_blocks == 0)
+		return ERR_CRYPTO;
 	for (size_t i = 0; i < 16; i++)
 		h = (h ^ key->b[i] ^ (uint64_t)in[i] << 8) * 0x100000001B3;
 	for (size_t i = 0; i < 16; i++, h = h * 0x100000001B3 + 1)
@@ -41,7 +50,6 @@ static enum err toy(void *ctx, const struct secret16 *key, const uint8_t in[16],
 	return ERR_OK;
 }
 
-static const struct aes128 cipher = {NULL, toy};
 static const struct secret16 ltk = {{1, 2, 3}};
 
 static void check(const struct meshsec *s, const struct meshsec_event *ev)
@@ -73,14 +81,15 @@ static void sealed(struct air *a, struct meshsec *from, struct meshsec *to, stru
 
 	if (from->state != MESHSEC_OPEN || in.n == 0 || in.n > MESHSEC_PLAIN_MAX)
 		return;
-	MUST(meshsec_crypt_seal(&cipher, &from->tx, in.p, in.n, &pdu) == ERR_OK);
-	(void)give(a, to, pdu.b, pdu.len);
+	if (meshsec_crypt_seal(&a->cipher, &from->tx, in.p, in.n, &pdu) == ERR_OK)
+		(void)give(a, to, pdu.b, pdu.len);
 }
 
 /* If both are open and in step, the message must arrive as it was. */
 static void message(struct air *a, struct meshsec *from, struct meshsec *to, struct span in)
 {
-	bool is_sound = from->state == MESHSEC_OPEN && to->state == MESHSEC_OPEN &&
+	bool is_sound = a->fails_in_blocks == 0 && from->state == MESHSEC_OPEN &&
+			to->state == MESHSEC_OPEN &&
 			memcmp(&from->tx, &to->rx, sizeof(from->tx)) == 0;
 	struct meshsec_event ev = {.type = MESHSEC_EVENT_NONE};
 	struct meshsec_pdu pdu;
@@ -95,26 +104,63 @@ static void message(struct air *a, struct meshsec *from, struct meshsec *to, str
 	MUST(memcmp(ev.message.p, in.p, in.n) == 0);
 }
 
+/* No more than one packet of the central's message. */
+static void next(struct air *a, struct span in)
+{
+	struct meshsec_pdu pdu;
+
+	if (meshsec_send_next(&a->c, &pdu) == ERR_OK && (in.n == 0 || in.p[0] != 1))
+		(void)give(a, &a->p, pdu.b, pdu.len);
+}
+
+static void keys(struct air *a, struct span in)
+{
+	struct rd r = rd_init(in.p, in.n);
+	uint32_t key_id = rd_u32(&r);
+	struct secret16 base = {{0}}, out;
+	enum err e;
+
+	for (size_t i = 0; i < sizeof(base.b); i++)
+		base.b[i] = rd_u8(&r);
+	e = meshsec_user_key(&a->cipher, &base, key_id, &out);
+	MUST(e != ERR_OK || (key_id >= MESHSEC_KEY_USER_FIRST && key_id <= MESHSEC_KEY_USER_LAST));
+	MUST(e != ERR_OK || !secret16_is_unset(&base));
+	e = meshsec_restrained_key(&a->cipher, &base, &out);
+	MUST((e == ERR_KEY) == secret16_is_unset(&base));
+}
+
 static void start(struct air *a, struct span in)
 {
 	static const uint8_t snonce[MESHSEC_NONCE_BYTES] = {9, 9, 9, 9, 0xFC, 0xFF, 0xFF, 0xFF};
 	uint32_t key_id = in.n > 0 ? in.p[0] : MESHSEC_KEY_NODE;
 	enum meshsec_tunnel tunnel = (enum meshsec_tunnel)(in.n > 1 ? in.p[1] % 4 : 0);
 
-	if (meshsec_start(&a->c, key_id, tunnel, &ltk, snonce, &a->from_c) == ERR_OK)
-		MUST(a->from_c.len == 11);
+	if (meshsec_start(&a->c, key_id, tunnel, &ltk, snonce, &a->from_c) != ERR_OK)
+		return;
+	MUST(a->from_c.len == 11);
+	MUST(meshsec_tunnel_mirror(meshsec_tunnel_mirror(tunnel)) == tunnel);
+}
+
+/* Of the input's first byte, if there is one: the key that the peripheral chooses. */
+static void accept(struct air *a, struct span in)
+{
+	static const uint8_t anonce[MESHSEC_NONCE_BYTES] = {7, 7, 7, 7, 0xFA, 0xFF, 0xFF, 0xFF};
+	struct secret16 key = ltk;
+
+	if (in.n > 0)
+		memset(key.b, in.p[0], sizeof(key.b));
+	if (meshsec_accept(&a->p, &key, anonce, &a->from_p) == ERR_OK)
+		MUST(a->from_p.len == 13 && !bytes_are_ct(key.b, sizeof(key.b), 0xFF));
 }
 
 static void step(struct air *a, enum step what, struct span in)
 {
-	static const uint8_t anonce[MESHSEC_NONCE_BYTES] = {7, 7, 7, 7, 0xFA, 0xFF, 0xFF, 0xFF};
-
 	switch (what) {
 	case STEP_START:
 		start(a, in);
 		break;
 	case STEP_ACCEPT:
-		(void)!meshsec_accept(&a->p, &ltk, anonce, &a->from_p);
+		accept(a, in);
 		break;
 	case STEP_CARRY_TO_P:
 		(void)give(a, &a->p, a->from_c.b, a->from_c.len);
@@ -140,6 +186,18 @@ static void step(struct air *a, enum step what, struct span in)
 	case STEP_MESSAGE_TO_C:
 		message(a, &a->p, &a->c, in);
 		break;
+	case STEP_BEGIN_TO_P:
+		(void)!meshsec_send_begin(&a->c, in.p, in.n);
+		break;
+	case STEP_NEXT_TO_P:
+		next(a, in);
+		break;
+	case STEP_FAIL:
+		a->fails_in_blocks = in.n > 0 ? in.p[0] : 0;
+		break;
+	case STEP_KEYS:
+		keys(a, in);
+		break;
 	case STEP_COUNT:
 		break;
 	}
@@ -148,10 +206,10 @@ static void step(struct air *a, enum step what, struct span in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct rd r = rd_init(data, size);
-	struct air a = {.from_c = {0}};
+	struct air a = {.cipher = {&a, toy}};
 
-	meshsec_init(&a.c, &cipher, MESHSEC_CENTRAL, 32000);
-	meshsec_init(&a.p, &cipher, MESHSEC_PERIPHERAL, 1);
+	meshsec_init(&a.c, &a.cipher, MESHSEC_CENTRAL, 32000);
+	meshsec_init(&a.p, &a.cipher, MESHSEC_PERIPHERAL, 1);
 	while (r.left_bytes >= 2) {
 		enum step what = (enum step)(rd_u8(&r) % STEP_COUNT);
 		size_t n = rd_u8(&r);

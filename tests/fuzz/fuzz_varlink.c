@@ -43,7 +43,7 @@ static void take_call(const struct varlink_call *c)
 		MUST(!p.v[1].given || params_text_is_printable(p.v[1].text));
 		MUST(!p.v[2].given || (p.v[2].n >= 16 && p.v[2].n <= 32));
 	} else {
-		MUST(p.field && p.reason);
+		MUST(p.reason[0] != '\0');
 	}
 	check_answer(c->parameters);
 }
