@@ -189,7 +189,8 @@ enum err records_init(struct records *r, const struct port *port)
 	return ERR_OK;
 }
 
-enum err records_read(const struct records *r, uint16_t id, void *dst, size_t cap, size_t *n)
+/* The record that counts: the last of this id. ERR_NOT_FOUND. */
+static enum err find_last(const struct records *r, uint16_t id, uint32_t *offset)
 {
 	uint8_t b[RECORDS_BUFFER_WORDS * 4];
 	uint32_t at = RECORDS_PAGE_HEADER_BYTES;
@@ -197,14 +198,30 @@ enum err records_read(const struct records *r, uint16_t id, void *dst, size_t ca
 	enum err e = ERR_NOT_FOUND;
 
 	while (r->formatted && read_record(r, at, b, &h) == ERR_OK) {
-		at += record_bytes(h.data_bytes);
-		if (h.id != id)
-			continue;
-		e = h.data_bytes <= cap ? ERR_OK : ERR_FULL;
-		if (e == ERR_OK) {
-			memcpy(dst, b + RECORDS_HEADER_BYTES, h.data_bytes);
-			*n = h.data_bytes;
+		if (h.id == id) {
+			*offset = at;
+			e = ERR_OK;
 		}
+		at += record_bytes(h.data_bytes);
+	}
+	bytes_wipe(b, sizeof(b));
+	return e;
+}
+
+enum err records_read(const struct records *r, uint16_t id, void *dst, size_t cap, size_t *n)
+{
+	uint8_t b[RECORDS_BUFFER_WORDS * 4];
+	struct record_head h;
+	uint32_t at;
+	enum err e = find_last(r, id, &at);
+
+	if (e == ERR_OK && read_record(r, at, b, &h) != ERR_OK)
+		e = ERR_IO;
+	if (e == ERR_OK && h.data_bytes > cap)
+		e = ERR_FULL;
+	if (e == ERR_OK) {
+		memcpy(dst, b + RECORDS_HEADER_BYTES, h.data_bytes);
+		*n = h.data_bytes;
 	}
 	bytes_wipe(b, sizeof(b));
 	return e;
@@ -391,14 +408,11 @@ void records_on_flash(struct records *r, enum err result)
 static uint32_t next_version(const struct records *r, uint16_t id)
 {
 	uint8_t b[RECORDS_BUFFER_WORDS * 4];
-	uint32_t at = RECORDS_PAGE_HEADER_BYTES, version = 1;
 	struct record_head h;
+	uint32_t at, version = 1;
 
-	while (r->formatted && read_record(r, at, b, &h) == ERR_OK) {
-		at += record_bytes(h.data_bytes);
-		if (h.id == id)
-			version = h.version + 1;
-	}
+	if (find_last(r, id, &at) == ERR_OK && read_record(r, at, b, &h) == ERR_OK)
+		version = h.version + 1;
 	bytes_wipe(b, sizeof(b));
 	return version;
 }

@@ -68,7 +68,8 @@ ENR_MUST_CHECK enum err records_init(struct records *r, const struct port *port)
 /* Starts what a loss of power left undone, if anything; saves are ERR_BUSY meanwhile. */
 void records_repair(struct records *r);
 
-/* Copies the record's data to dst. ERR_NOT_FOUND; ERR_FULL when it has more than cap bytes. */
+/* Copies the record's data to dst. ERR_NOT_FOUND; ERR_FULL when it has more than cap bytes; ERR_IO.
+ * On error dst and *n are as they were. */
 ENR_MUST_CHECK enum err records_read(
 	const struct records *r, uint16_t id, void *dst, size_t cap, size_t *n);
 

@@ -116,6 +116,21 @@ START_TEST(reads_what_was_saved_last)
 }
 END_TEST
 
+START_TEST(nothing_is_read_when_only_an_older_version_fits)
+{
+	struct bench t;
+	uint8_t b[4] = "...";
+	size_t n = 99;
+
+	set_up(&t, 1);
+	save(&t, 0, "one", 3);
+	save(&t, 0, "longer", 6);
+	ck_assert_int_eq(records_read(&t.store, 0, b, sizeof(b), &n), ERR_FULL);
+	ck_assert_uint_eq(n, 99);
+	ck_assert_mem_eq(b, "...", 4);
+}
+END_TEST
+
 START_TEST(moves_to_the_other_page_when_full)
 {
 	struct bench t;
@@ -357,6 +372,7 @@ END_TEST
 static void fill(TCase *tc)
 {
 	tcase_add_test(tc, reads_what_was_saved_last);
+	tcase_add_test(tc, nothing_is_read_when_only_an_older_version_fits);
 	tcase_add_test(tc, moves_to_the_other_page_when_full);
 	tcase_add_test(tc, refuses_what_does_not_fit);
 	tcase_add_test(tc, one_operation_at_a_time);
