@@ -1,7 +1,7 @@
 # One hand-written, non-recursive Makefile. configure writes config.mk; objects go to build/.
 #
 #   build/rel/   what is installed          build/asan/  the same under ASan and UBSan, for the tests
-#   build/fuzz/  the libFuzzer targets
+#   build/fuzz/  the libFuzzer targets         build/cov/   what the fuzz corpora reach
 #
 # A file is built because of the folder it lies in: a new source needs no new line here.
 
@@ -9,7 +9,7 @@
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .PHONY: all check check-unit check-vectors check-integration check-interop check-fuzz fuzz \
-	demo bench lint lint-arrows lint-man lint-length lint-headers lint-cppcheck tidy format format-check \
+	fuzz-coverage fuzz-canary demo bench lint lint-arrows lint-man lint-length lint-headers lint-cppcheck tidy format format-check \
 	install uninstall dist clean
 
 # What the user's two commands need is installed by them; plain `make` installs nothing.
@@ -48,9 +48,16 @@ COMMON  := $(CSTD) $(WARN) $(INC) $(HARDEN) $(LIB_CFLAGS) -MMD -MP -g
 FLAGS_rel  := $(COMMON) -O2 -D_FORTIFY_SOURCE=2 $(if $(filter yes,$(SANITIZE)),$(SAN))
 FLAGS_asan := $(COMMON) -O1 $(SAN)
 FLAGS_fuzz := $(COMMON) -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DENR_FUZZ
+FLAGS_cov  := $(COMMON) -O0 -Wno-maybe-uninitialized --coverage
+# The sanitizers' fuzzer is clang's; the counters of build/cov are read by gcc's own gcov.
+CC_rel  = $(CC)
+CC_asan = $(CC)
+CC_fuzz = $(CLANG)
+CC_cov  = gcc
 LDFLAGS_rel  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(filter yes,$(SANITIZE)),$(SAN))
 LDFLAGS_asan := -pie $(SAN)
 LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
+LDFLAGS_cov  := -pie --coverage
 LIBS    := $(EVENT_LIBS) $(DBUS_LIBS) $(CRYPTO_LIBS) $(SQLITE_LIBS) $(JANSSON_LIBS) $(COAP_LIBS) $(QR_LIBS)
 
 objs = $(patsubst %.c,build/$(1)/%.o,$(patsubst build/%,gen/%,$(2)))
@@ -75,13 +82,13 @@ build/interface.c: tools/embed-text src/control/org.enrolld.control.varlink
 define variant
 build/$(1)/gen/%.o: build/%.c config.mk
 	@mkdir -p $$(@D)
-	$$(say)CC   $$<$$(end)$(if $(filter fuzz,$(1)),$$(CLANG),$$(CC)) $$(FLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
+	$$(say)CC   $$<$$(end)$$(CC_$(1)) $$(FLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
 build/$(1)/tests/%.o: tests/%.c config.mk
 	@mkdir -p $$(@D)
-	$$(say)CC   $$<$$(end)$(if $(filter fuzz,$(1)),$$(CLANG),$$(CC)) $$(FLAGS_$(1)) $$(CHECK_CFLAGS) -Itests $$(CFLAGS) -c -o $$@ $$<
+	$$(say)CC   $$<$$(end)$$(CC_$(1)) $$(FLAGS_$(1)) $$(CHECK_CFLAGS) -Itests $$(CFLAGS) -c -o $$@ $$<
 build/$(1)/%.o: %.c config.mk
 	@mkdir -p $$(@D)
-	$$(say)CC   $$<$$(end)$(if $(filter fuzz,$(1)),$$(CLANG),$$(CC)) $$(FLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
+	$$(say)CC   $$<$$(end)$$(CC_$(1)) $$(FLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
 
 build/$(1)/libenr.a: $$(call objs,$(1),$$(SRC))
 	@rm -f $$@
@@ -101,9 +108,9 @@ build/$(1)/enrollee: $$(call objs,$(1),$$(AGENT)) build/$(1)/libenr.a
 build/$(1)/fakebluez: $$(call objs,$(1),$$(FAKE)) build/$(1)/libnode.a build/$(1)/libenr.a
 	$$(say)LD $$@$$(end)$$(CC) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(EVENT_LIBS) $$(DBUS_LIBS) $$(CRYPTO_LIBS)
 build/$(1)/tests/%: build/$(1)/tests/%.o build/$(1)/libsupport.a build/$(1)/libnode.a build/$(1)/libenr.a
-	$$(say)LD $$@$$(end)$(if $(filter fuzz,$(1)),$$(CLANG),$$(CC)) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(LIBS) $(if $(filter fuzz,$(1)),,$$(CHECK_LIBS))
+	$$(say)LD $$@$$(end)$$(CC_$(1)) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(LIBS) $(if $(filter fuzz,$(1)),,$$(CHECK_LIBS))
 endef
-$(foreach v,rel asan fuzz,$(eval $(call variant,$(v))))
+$(foreach v,rel asan fuzz cov,$(eval $(call variant,$(v))))
 .SECONDARY:
 
 # Objects that define the version or paths of installation are few: they get them by name.
@@ -132,13 +139,28 @@ check-vectors: $(VECTOR_BIN)
 	@VECTORS=$(VECTORS) tools/run-tests vectors $(VECTOR_BIN)
 
 # The corpora are replayed by the sanitized build with a plain main(); finding new input is `make fuzz`.
-build/asan/tests/fuzz/%-replay: build/asan/tests/fuzz/%.o build/asan/tests/fuzz/replay.o build/asan/libnode.a build/asan/libenr.a
-	$(say)LD $@$(end)$(CC) $(LDFLAGS_asan) -o $@ $^ $(LIBS)
+define replay
+build/$(1)/tests/fuzz/%-replay: build/$(1)/tests/fuzz/%.o build/$(1)/tests/fuzz/replay.o build/$(1)/libsupport.a build/$(1)/libnode.a build/$(1)/libenr.a
+	$$(say)LD $$@$$(end)$$(CC_$(1)) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(LIBS)
+endef
+$(foreach v,asan cov,$(eval $(call replay,$(v))))
 check-fuzz: $(REPLAY)
 	@tools/run-tests fuzz $(REPLAY)
+# How many lines of each decoder its corpus reaches, against tests/fuzz/coverage.
+fuzz-coverage: $(FUZZERS:%.c=build/cov/%-replay)
+	@tools/fuzz-coverage build/cov
 fuzz: $(FUZZ_BIN)
 	@for f in $(FUZZ_BIN); do n=$${f##*/fuzz_}; mkdir -p build/corpus/$$n; \
 	echo "== $$n"; $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 build/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+
+
+# A bug of one byte, planted in the session's decoder, is found within a minute.
+CANARY := tests/fuzz/fuzz_meshsec.c $(wildcard src/core/meshsec*.c src/core/meshmsg*.c)
+build/canary/fuzz_meshsec: $(CANARY) $(wildcard include/enr/*.h src/core/*.h tests/fuzz/*.h) config.mk
+	@mkdir -p $(@D)
+	$(say)LD $@$(end)$(CLANG) $(filter-out -MMD -MP,$(FLAGS_fuzz)) -DFUZZ_CANARY -Itests $(LDFLAGS_fuzz) -o $@ $(CANARY)
+fuzz-canary: build/canary/fuzz_meshsec
+	@tools/fuzz-canary $< tests/fuzz/corpus/meshsec 60
 
 build/rel/tests/killshim.so: tests/support/killshim.c config.mk
 	@mkdir -p $(@D)

@@ -24,8 +24,9 @@
 #define RECORDS_ID_NODE 0
 #define RECORDS_ID_INVALID 0xFFFFu
 
-/* Called from records_on_flash() when a save or reset has ended. ERR_OK: it is in flash. ERR_IO: it
- * is not, and what was there before still is. */
+/* Called from records_on_flash() when a save or reset has ended. ERR_OK: it is in flash. ERR_IO:
+ * the flash says that it is not; what was there before still counts, unless the flash was wrong and
+ * a reboot finds the new. */
 typedef void records_done_fn(void *ctx, enum err result);
 
 enum records_step {
