@@ -67,6 +67,7 @@ void node_init(struct node *n, const struct port *port, const struct node_featur
 	access_init(n);
 	enroll_init(n);
 	button_init(n);
+	terminal_print_boot(n);
 	join_mesh(n);
 	advert_refresh(n);
 	refresh_scan(n);
@@ -151,6 +152,7 @@ static void dispatch(struct node *n, const uint8_t *message, size_t bytes, uint8
 		enroll_on_message(n, &m, (struct span){message, bytes}, from_slot);
 	else
 		status_on_message(n, &m);
+	terminal_print_message(n, &m);
 }
 
 /* What came from the mesh goes on to the other neighbours and access peers, or to the one peer
@@ -214,6 +216,8 @@ void node_send(struct node *n, const void *message, size_t bytes)
 
 	if (meshmsg_decode(message, bytes, &m) != ERR_OK)
 		return;
+	if (m.type == MESHMSG_TYPE_RESPONSE && is_for_us(n, &m))
+		terminal_print_message(n, &m); /* our own answers are shown, too (§6.4) */
 	slot = access_find_virtual(n, m.receiver);
 	if (slot != ACCESS_NO_SLOT) {
 		access_offer(n, slot, ACCESS_FROM_SELF, message, bytes);
@@ -224,6 +228,12 @@ void node_send(struct node *n, const void *message, size_t bytes)
 	if (m.receiver != MESHMSG_LOOPBACK)
 		n->port->mesh_send(n->port->ctx, PORT_NO_LINK, message, bytes);
 	access_offer_all(n, ACCESS_NO_SLOT, ACCESS_FROM_SELF, message, bytes);
+}
+
+void node_send_loopback(struct node *n, const uint8_t *message, size_t bytes)
+{
+	node_send(n, message, bytes);
+	dispatch(n, message, bytes, ACCESS_NO_SLOT);
 }
 
 void node_send_written(struct node *n, const struct wr *w, enum err encoded)
@@ -347,6 +357,13 @@ void node_on_mesh_message(
 	dispatch(n, copy, bytes, ACCESS_NO_SLOT);
 	forward_from_mesh(n, mesh_link, copy, bytes);
 	bytes_wipe(copy, sizeof(copy));
+	refresh_scan(n);
+}
+
+void node_on_line(struct node *n, uint64_t now_ms, const char *line, size_t bytes)
+{
+	begin(n, now_ms);
+	terminal_on_line(n, line, bytes);
 	refresh_scan(n);
 }
 

@@ -12,6 +12,7 @@
 #include "enroll.h"
 #include "firmware/port.h"
 #include "records.h"
+#include "terminal.h"
 
 #define NODE_VERSION 10020250u   /* what we are compatible with, for DEVICE_INFO_V2 */
 #define NODE_ADV_INTERVAL_MS 100 /* §2.4 */
@@ -81,6 +82,8 @@ void node_on_mesh(struct node *n, uint64_t now_ms, const struct port_mesh_state 
 /* One whole message from the mesh link with this number. */
 void node_on_mesh_message(
 	struct node *n, uint64_t now_ms, uint16_t mesh_link, const void *message, size_t bytes);
+/* One line of the terminal as it was typed, without its end. */
+void node_on_line(struct node *n, uint64_t now_ms, const char *line, size_t bytes);
 void node_on_button(struct node *n, uint64_t now_ms, bool pressed);
 
 /* The late answer of the handler that said ENROLL_PRE_WAITING; from anybody else, or too late, it
@@ -93,6 +96,8 @@ void node_pre_enrollment_done(struct node *n, uint64_t now_ms, const struct enro
 
 /* Sends a message of our own: to the mesh and to the access peers that may have it. */
 void node_send(struct node *n, const void *message, size_t bytes);
+/* The same, and to this node itself if it is addressed, as if it had come from elsewhere. */
+void node_send_loopback(struct node *n, const uint8_t *message, size_t bytes);
 /* Finishes an encoder's work: sends what it wrote, or nothing if it did not fit. */
 void node_send_written(struct node *n, const struct wr *w, enum err encoded);
 /* A message from an access peer, already translated and authorized. */

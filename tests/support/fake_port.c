@@ -190,9 +190,14 @@ static void leds(void *ctx, uint8_t on)
 
 static void uart_line(void *ctx, const char *line, size_t n)
 {
-	(void)ctx;
-	(void)line;
-	(void)n;
+	struct fake_port *f = ctx;
+
+	if (n > PORT_LINE_MAX_BYTES)
+		abort();
+	if (f->line_count == FAKE_LINES_MAX)
+		return; /* most tests do not look at them */
+	memcpy(f->line[f->line_count], line, n);
+	f->line[f->line_count++][n] = '\0';
 }
 
 static void make_port(struct fake_port *f)
@@ -229,7 +234,7 @@ static void make_port(struct fake_port *f)
 void fake_boot(struct fake_port *f)
 {
 	f->flash_pending = false;
-	f->sent_count = f->out_count = 0;
+	f->sent_count = f->out_count = f->line_count = 0;
 	f->mesh_on = f->connecting = false;
 	f->scan = PORT_SCAN_OFF;
 	f->adv_bytes = 0;
@@ -273,6 +278,11 @@ void fake_run(struct fake_port *f, uint64_t ms)
 	}
 }
 
+void fake_type(struct fake_port *f, const char *line)
+{
+	node_on_line(&f->node, f->now_ms, line, strlen(line));
+}
+
 void fake_connect(struct fake_port *f, uint16_t link)
 {
 	static const uint8_t address[PORT_ADDRESS_BYTES] = {1, 2, 3, 4, 5, 6, 0xC7};
@@ -296,5 +306,5 @@ bool fake_find(const struct fake_port *f, enum meshmsg_kind kind, struct meshmsg
 
 void fake_clear(struct fake_port *f)
 {
-	f->sent_count = f->out_count = 0;
+	f->sent_count = f->out_count = f->line_count = 0;
 }

@@ -9,6 +9,7 @@
 
 #define FAKE_SENT_MAX 32
 #define FAKE_OUT_MAX 64
+#define FAKE_LINES_MAX 32
 #define FAKE_SERIAL 2u /* BBBBD */
 #define FAKE_REQUESTER 2001
 #define FAKE_DEFAULT_ID 2 /* serial index mod 1999 */
@@ -56,6 +57,8 @@ struct fake_port {
 	uint8_t leds;
 	uint32_t leds_changes;
 	uint32_t power_offs;
+	size_t line_count; /* of the terminal, since fake_clear or boot */
+	char line[FAKE_LINES_MAX][PORT_LINE_MAX_BYTES + 1];
 };
 
 /* Serial FAKE_SERIAL, node key A0×16, no default network; boots. */
@@ -68,6 +71,8 @@ void fake_flash(struct fake_port *f);
 void fake_run(struct fake_port *f, uint64_t ms);
 /* A whole message arrives from the mesh. */
 void fake_receive(struct fake_port *f, const void *message, size_t n);
+/* A line is typed on the terminal. */
+void fake_type(struct fake_port *f, const char *line);
 /* Links of the access peer with this number; the caller is the air. */
 void fake_connect(struct fake_port *f, uint16_t link);
 /* The first message of that kind that was sent since fake_clear; false: none. */
