@@ -117,12 +117,20 @@ class Lab:
                 text = self.log_text(name[:-4])
                 sys.stderr.write("--- %s (last lines)\n%s\n" % (name, "\n".join(text.splitlines()[-40:])))
 
+    @staticmethod
+    def signal(p, sig):
+        """To the process, or to the one that it runs (a prefix like strace would leave it behind)."""
+        with open("/proc/%d/task/%d/children" % (p.pid, p.pid)) as f:
+            children = f.read().split()
+        for pid in [int(c) for c in children] or [p.pid]:
+            os.kill(pid, sig)
+
     def stop(self, name, sig=signal.SIGTERM, timeout=20):
         p = self.processes.pop(name, None)
         if p is None:
             return None
         if p.poll() is None:
-            p.send_signal(sig)
+            self.signal(p, sig)
         try:
             return p.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -134,6 +142,7 @@ class Lab:
         for name in list(self.processes):
             p = self.processes.pop(name)
             if p.poll() is None:
+                self.signal(p, signal.SIGKILL)
                 p.kill()
             p.wait()
         if not self.keep:
