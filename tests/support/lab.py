@@ -118,7 +118,7 @@ class Lab:
                 sys.stderr.write("--- %s (last lines)\n%s\n" % (name, "\n".join(text.splitlines()[-40:])))
 
     @staticmethod
-    def signal(p, sig):
+    def send(p, sig):
         """To the process, or to the one that it runs (a prefix like strace would leave it behind)."""
         with open("/proc/%d/task/%d/children" % (p.pid, p.pid)) as f:
             children = f.read().split()
@@ -130,7 +130,7 @@ class Lab:
         if p is None:
             return None
         if p.poll() is None:
-            self.signal(p, sig)
+            self.send(p, sig)
         try:
             return p.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -142,7 +142,7 @@ class Lab:
         for name in list(self.processes):
             p = self.processes.pop(name)
             if p.poll() is None:
-                self.signal(p, signal.SIGKILL)
+                self.send(p, signal.SIGKILL)
                 p.kill()
             p.wait()
         if not self.keep:
