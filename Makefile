@@ -151,7 +151,7 @@ fuzz-coverage: $(FUZZERS:%.c=build/cov/%-replay)
 	@tools/fuzz-coverage build/cov
 fuzz: $(FUZZ_BIN)
 	@for f in $(FUZZ_BIN); do n=$${f##*/fuzz_}; mkdir -p build/corpus/$$n; \
-	echo "== $$n"; $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 build/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+	echo "== $$n"; $$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/corpus/$$n- build/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
 
 
 # A bug of one byte, planted in the session's decoder, is found within a minute.
