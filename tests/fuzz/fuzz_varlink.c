@@ -10,6 +10,8 @@ static const struct param table[] = {
 	{"name", PARAM_TEXT, false, 1, 64},
 	{"key", PARAM_HEX, false, 16, 32},
 	{"wait", PARAM_BOOL, false, 0, 0},
+	{"serials", PARAM_LIST, false, 1, 11},
+	{"password", PARAM_TEXT, false, 8, 8},
 	{NULL, PARAM_BOOL, false, 0, 0},
 };
 
@@ -42,9 +44,11 @@ static void take_call(const struct varlink_call *c)
 		MUST(!p.v[0].given || (p.v[0].number >= 1 && p.v[0].number <= 1000));
 		MUST(!p.v[1].given || params_text_is_printable(p.v[1].text));
 		MUST(!p.v[2].given || (p.v[2].n >= 16 && p.v[2].n <= 32));
+		MUST(!p.v[4].given || (p.v[4].n >= 1 && p.v[4].n <= 11));
 	} else {
 		MUST(p.reason[0] != '\0');
 	}
+	params_wipe(&p);
 	check_answer(c->parameters);
 }
 
