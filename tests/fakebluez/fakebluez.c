@@ -8,6 +8,8 @@
  * Orders come on standard input, one a line; each is answered by one line "ok", "error …" or JSON:
  *
  *   snapshot [full]             all nodes as one JSON array
+ *   type SERIAL LINE            on the node's terminal
+ *   lines SERIAL                what its terminal has shown since, as one JSON array
  *   node SERIAL on|off          power            node SERIAL press|release   its button
  *   fault SERIAL NAME[,NAME]    wrong behaviours (sim_node.h), none: none
  *   cut SERIAL K                power fails at its K-th flash operation from now
@@ -33,7 +35,8 @@
 #include "firmware/port/host/sim_node.h"
 
 #define LINE_BYTES 1024
-#define WORDS_MAX 5
+#define TYPED_BYTES 400
+#define WORDS_MAX 20
 #define SPEED_MAX 1000
 #define PATH_BYTES 512
 
@@ -198,6 +201,38 @@ static void order_lose(struct order *o)
 	say(ok, "no such link");
 }
 
+/* The words again as one line. */
+static void order_type(struct order *o)
+{
+	char line[TYPED_BYTES] = "";
+	size_t n = 0;
+
+	for (int i = 2; i < o->argc && n < sizeof(line); i++)
+		n += (size_t)snprintf(
+			line + n, sizeof(line) - n, "%s%s", i > 2 ? " " : "", o->argv[i]);
+	say(o->node && n < sizeof(line) && sim_node_type(o->node, line, n) == ERR_OK,
+		"no such node, or too long");
+}
+
+/* Each line is a JSON object. */
+static void order_lines(struct order *o)
+{
+	struct span lines = {NULL, 0};
+
+	if (!o->node) {
+		say(false, "no such node");
+		return;
+	}
+	lines = sim_node_lines(o->node);
+	putchar('[');
+	for (size_t i = 0; i < lines.n; i++)
+		if (lines.p[i] == '\r')
+			fputs(i + 2 < lines.n ? "," : "", stdout);
+		else if (lines.p[i] != '\n')
+			putchar(lines.p[i]);
+	puts("]");
+}
+
 static void order_adapter(struct order *o)
 {
 	const char *what = o->argc > 1 ? o->argv[1] : "";
@@ -247,6 +282,8 @@ static const struct {
 	{"cut", order_cut},
 	{"rssi", order_rssi},
 	{"lose", order_lose},
+	{"type", order_type},
+	{"lines", order_lines},
 	{"adapter", order_adapter},
 	{"bluez", order_bluez},
 	{"time", order_time},

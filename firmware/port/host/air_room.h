@@ -92,6 +92,8 @@ struct sim_node {
 	bool is_asleep; /* powered itself off: a press wakes it */
 	enum port_reboot last_reboot;
 	uint8_t leds;
+	char *terminal; /* SIM_TERMINAL_BYTES once somebody has typed; its lines, each with CR LF */
+	size_t terminal_bytes;
 
 	uint8_t adv[PORT_ADV_MAX_BYTES], rsp[PORT_ADV_MAX_BYTES];
 	size_t adv_bytes, rsp_bytes;

@@ -227,9 +227,13 @@ static void port_leds(void *ctx, uint8_t on)
 
 static void port_uart_line(void *ctx, const char *line, size_t n)
 {
-	(void)ctx;
-	(void)line;
-	(void)n;
+	struct sim_node *node = ctx;
+
+	if (!node->terminal || SIM_TERMINAL_BYTES - node->terminal_bytes < n + 2)
+		return;
+	memcpy(node->terminal + node->terminal_bytes, line, n);
+	memcpy(node->terminal + node->terminal_bytes + n, "\r\n", 2);
+	node->terminal_bytes += n + 2;
 }
 
 /* --- life
@@ -435,6 +439,7 @@ void sim_node_free(struct sim_node *n)
 	if (!n)
 		return;
 	sim_flash_close(&n->flash);
+	free(n->terminal);
 	bytes_wipe(n, sizeof(*n));
 	free(n);
 }
@@ -531,4 +536,25 @@ void sim_node_button(struct sim_node *n, bool pressed)
 void sim_node_cut_power_at(struct sim_node *n, uint32_t k)
 {
 	n->flash.cut_at = k == 0 ? 0 : n->flash.op_count + k;
+}
+
+enum err sim_node_type(struct sim_node *n, const char *line, size_t bytes)
+{
+	if (!n->terminal)
+		n->terminal = malloc(SIM_TERMINAL_BYTES);
+	if (!n->terminal)
+		return ERR_NOMEM;
+	if (!n->running)
+		return ERR_OK;
+	node_on_line(&n->core, n->air->now_ms, line, bytes);
+	sim_node_rearm(n);
+	return ERR_OK;
+}
+
+struct span sim_node_lines(struct sim_node *n)
+{
+	struct span lines = {(const uint8_t *)n->terminal, n->terminal_bytes};
+
+	n->terminal_bytes = 0;
+	return lines;
 }

@@ -19,6 +19,7 @@
 #include "air.h"
 
 #define SIM_SPEC_LINE_MAX 1024
+#define SIM_TERMINAL_BYTES 16384 /* lines that nobody has fetched; what is more is lost */
 
 /* Wrong behaviours, for tests; may be combined. */
 enum sim_fault {
@@ -87,6 +88,12 @@ void sim_node_set_faults(struct sim_node *n, uint32_t faults);
 void sim_node_power(struct sim_node *n, bool on);
 /* A press also wakes a node that has powered itself off. */
 void sim_node_button(struct sim_node *n, bool pressed);
+/* Types a line (without its end) on the node's terminal; from the first one on what the terminal
+ * shows is kept. A node that is off takes none. ERR_NOMEM. */
+ENR_MUST_CHECK enum err sim_node_type(struct sim_node *n, const char *line, size_t bytes);
+/* All that was shown since the last call, each line with CR LF; valid until the node's next event.
+ */
+struct span sim_node_lines(struct sim_node *n);
 /* Cuts the power at the k-th flash word or page operation from now (1: the next); 0: never. */
 void sim_node_cut_power_at(struct sim_node *n, uint32_t k);
 

@@ -318,6 +318,46 @@ START_TEST(a_temporary_enrollment_outlives_a_reset_but_not_a_loss_of_power)
 }
 END_TEST
 
+/* --- the terminal -------------------------------------------------------------------------------
+ */
+
+static void check_shown(struct span shown, const char *line)
+{
+	ck_assert_msg(memmem(shown.p, shown.n, line, strlen(line)) != NULL, "not shown: %s", line);
+}
+
+START_TEST(a_line_on_the_terminal_enrolls_through_the_mesh)
+{
+	static const char line[] = "action 0 enroll basic BBBFN 77 480 "
+				   "44:44:44:44:44:44:44:44:44:44:44:44:44:44:44:44 "
+				   "22:22:22:22:22:22:22:22:22:22:22:22:22:22:22:22 "
+				   "33:33:33:33:33:33:33:33:33:33:33:33:33:33:33:33 "
+				   "A0:A0:A0:A0:A0:A0:A0:A0:A0:A0:A0:A0:A0:A0:A0:A0 10 1 9";
+	struct sim_node *n, *member;
+	struct sim_spec spec;
+	struct scene s;
+	struct span shown;
+
+	set_up(&s, 7);
+	spec = spec_of(&s);
+	n = add(&s, &spec);
+	member = add_member(&s, 7, NEW_NETWORK, 1, s.new_key);
+	ck_assert_int_eq(sim_node_type(member, line, strlen(line)), ERR_OK);
+	gateway_run(&s.g, 20000);
+	check_new(&s, n);
+	shown = sim_node_lines(member);
+	/* its own answer and the target's, as the reference has it */
+	ck_assert(memmem(
+		shown.p, shown.n, "{\"type\":\"error\",\"code\":0,\"text\":\"OK\"}\r\n", 39));
+	check_shown(shown, "{\"type\":\"error\",\"code\":0,\"text\":\"OK\"}\r\n");
+	check_shown(shown,
+		"{\"nodeId\":1,\"type\":\"enroll_response_serial\",\"module\":5,\"requestId\":9,"
+		"\"serialNumber\":\"BBBFN\",\"code\":0}\r\n");
+	ck_assert_uint_eq(sim_node_lines(member).n, 0);
+	tear_down(&s);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
 	tcase_add_test(tc, an_unenrolled_node_is_in_no_mesh_and_takes_its_node_key);
@@ -325,6 +365,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, an_enrollment_network_hands_its_nodes_on);
 	tcase_add_test(tc, a_node_with_a_default_enrollment_joins_after_flashing);
 	tcase_add_test(tc, a_press_powers_off_and_the_next_one_wakes);
+	tcase_add_test(tc, a_line_on_the_terminal_enrolls_through_the_mesh);
 	tcase_add_test(tc, a_temporary_enrollment_outlives_a_reset_but_not_a_loss_of_power);
 }
 
