@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define ARGS_SOCKET "/run/enrolld/control.sock"
-#define OPTS_MAX 16
+#define OPTS_MAX 20
 
 enum opt_type { OPT_TEXT, OPT_UINT, OPT_DURATION, OPT_FLAG, OPT_SECRET };
 

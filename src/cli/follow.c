@@ -48,6 +48,16 @@ enum follow_verdict follow_judge_removal(const json_t *event)
 	return strcmp(state, "unconfirmed") == 0 ? FOLLOW_FAILED : FOLLOW_ON;
 }
 
+/* Joined it stays; a reason tells that it has not moved. */
+enum follow_verdict follow_judge_move(const json_t *event)
+{
+	const char *state = text_of(event, "state");
+
+	if (strcmp(state, "joined") == 0)
+		return *text_of(event, "reason") ? FOLLOW_FAILED : FOLLOW_DONE;
+	return strcmp(state, "removing") == 0 ? FOLLOW_FAILED : FOLLOW_ON;
+}
+
 enum follow_verdict follow_judge_enrollee(const json_t *event)
 {
 	static const char *const failed[] = {"enrollee_cancelled", "enrollee_expired", NULL};

@@ -28,7 +28,7 @@ int follow_open(const struct args *a, struct client *watch, const char *object);
 int follow_until(const struct args *a, struct client *watch, json_t *ids, follow_judge *judge,
 	uint32_t timeout_s);
 
-follow_judge follow_judge_node, follow_judge_removal, follow_judge_enrollee;
+follow_judge follow_judge_node, follow_judge_removal, follow_judge_move, follow_judge_enrollee;
 
 /* "node FMBBC: joined" to standard error, with the reason if there is one. */
 void follow_tell(const json_t *event);

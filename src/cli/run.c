@@ -154,7 +154,8 @@ int run_show(struct args *a)
 static const char *past_of(const char *verb)
 {
 	static const char *const words[][2] = {{"revoke", "revoked"}, {"cancel", "cancelled"},
-		{"remove", "removed"}, {"ping", "ping is waiting for"}, {"add", "added"}};
+		{"remove", "removed"}, {"set-network", "asked"}, {"ping", "ping is waiting for"},
+		{"add", "added"}};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
 		if (strcmp(words[i][0], verb) == 0)

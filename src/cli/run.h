@@ -17,6 +17,7 @@ int run_network_add(struct args *a);
 int run_node_add(struct args *a);
 int run_node_remove(struct args *a);
 int run_node_label(struct args *a);
+int run_node_set_network(struct args *a);
 int run_audit_list(struct args *a);
 int run_audit_verify(struct args *a);
 int run_watch(struct args *a);

@@ -227,7 +227,8 @@ static int check_choice(const struct args *a)
 		return fail(EX_USAGE, "node add takes either --qr-file FILE or a SERIAL");
 	if (qr && args_get(a, "--key-file"))
 		return fail(EX_USAGE, "the labels have the keys: leave --key-file away");
-	if (serial && !args_get(a, "--key-file"))
+	if (serial && !args_get(a, "--key-file") && !args_get(a, "--nearby") &&
+		!args_get(a, "--from-network"))
 		return fail(EX_USAGE, "the node key is needed: --key-file FILE or -");
 	return EX_OK;
 }
@@ -263,6 +264,11 @@ int run_node_add(struct args *a)
 		json_decref(d.ids);
 		return status;
 	}
+	if (args_get(a, "--nearby"))
+		(void)fputs(
+			"warning: --nearby: the keys of the network are sent so that anybody in "
+			"radio range can read them\n",
+			stderr);
 	status = send_all(&d);
 	if (wait && json_object_size(d.ids) > 0)
 		waited = follow_until(
@@ -273,20 +279,18 @@ int run_node_add(struct args *a)
 	return status != EX_OK ? status : waited;
 }
 
-/* --- node remove ------------------------------------------------------------------------- */
+/* --- node remove, node set-network --------------------------------------------------------- */
 
-int run_node_remove(struct args *a)
+static int order_and_follow(struct args *a, const char *done_state, follow_judge *judge)
 {
 	const char *serial = args_get(a, "SERIAL");
 	struct client c, watch;
 	struct client_reply r;
 	json_t *ids;
-	int status = args_get(a, "--wait") ? follow_open(a, &watch, "node") : EX_OK;
+	int status = follow_open(a, &watch, "node");
 
 	if (status != EX_OK)
 		return status;
-	if (!args_get(a, "--wait"))
-		return run_done(a);
 	status = run_open(a, &c);
 	if (status == EX_OK) {
 		status = fail_or_call(a, &c, a->verb->method, run_take_parameters(a), &r);
@@ -297,14 +301,25 @@ int run_node_remove(struct args *a)
 			status = run_print_json(r.parameters);
 		(void)fflush(stdout);
 		ids = json_object();
-		if (strcmp(field(r.parameters, "node", "state"), "removed") != 0)
+		if (strcmp(field(r.parameters, "node", "state"), done_state) != 0)
 			(void)json_object_set_new(ids, serial, json_true());
 		if (status == EX_OK)
-			status = follow_until(a, &watch, ids, follow_judge_removal,
-				args_duration(a, "--timeout", 600));
+			status = follow_until(
+				a, &watch, ids, judge, args_duration(a, "--timeout", 600));
 		json_decref(ids);
 		client_reply_clear(&r);
 	}
 	client_close(&watch);
 	return status;
+}
+
+int run_node_remove(struct args *a)
+{
+	return args_get(a, "--wait") ? order_and_follow(a, "removed", follow_judge_removal)
+				     : run_done(a);
+}
+
+int run_node_set_network(struct args *a)
+{
+	return args_get(a, "--wait") ? order_and_follow(a, "", follow_judge_move) : run_done(a);
 }

@@ -143,6 +143,7 @@ static const struct table_column node_show_columns[] = {
 	{"node_id", "node id", TABLE_TEXT},
 	{"device_type", "device type", TABLE_TEXT},
 	{"state", "state", TABLE_TEXT},
+	{"preferred_network", "told to speak to", TABLE_TEXT},
 	{"reason_text", "reason", TABLE_TEXT},
 	{"method", "method", TABLE_TEXT},
 	{"helper", "helper", TABLE_TEXT},
@@ -225,6 +226,11 @@ static const struct opt node_add_opts[] = {
 	{"--lifetime", "D", "lifetime_s", OPT_DURATION, false, "how long to try (default 24h)"},
 	{"--attempt", "D", "timeout_s", OPT_DURATION, false, "how long one attempt may take"},
 	{"--asset", NULL, "asset", OPT_FLAG, false, "it is an asset tag"},
+	{"--force", NULL, "force", OPT_FLAG, false, "also if it is enrolled already (admin)"},
+	{"--nearby", NULL, "nearby", OPT_FLAG, false,
+		"no key: an unenrolled node in our range that opens to everybody"},
+	{"--from-network", "ID", "from_network", OPT_UINT, false,
+		"no key: a member of that network of ours, in our range"},
 	OPT_WAIT("wait until all have joined or failed"),
 	OPT_TIMEOUT("how long to wait (default: until they expire)"),
 	OPT_REFUSED("--key"),
@@ -241,6 +247,11 @@ static const struct opt node_serial_opts[] = {OPT_SERIAL, OPT_END};
 static const struct opt node_label_opts[] = {OPT_SERIAL, OPT_QR, OPT_PNG, OPT_END};
 static const struct opt node_remove_opts[] = {OPT_SERIAL, OPT_WAIT("wait until it is gone"),
 	OPT_TIMEOUT("how long to wait (default 10m)"), OPT_END};
+
+static const struct opt node_set_network_opts[] = {OPT_SERIAL,
+	{"NETWORK", "NETWORK", "network_id", OPT_UINT, true, "network that it shall speak to"},
+	OPT_WAIT("wait until it is met there"), OPT_TIMEOUT("how long to wait (default 10m)"),
+	OPT_END};
 
 static const struct opt watch_opts[] = {
 	{"--object", "WORD", "object", OPT_TEXT, false, "only bundle, enrollee, device or node"},
@@ -330,6 +341,9 @@ const struct verb enrollctl_verbs[] = {
 	{"node", "remove", "NodeRemove", "node", node_remove_opts, node_show_columns,
 		run_node_remove, "take a node's enrollment away",
 		"  enrollctl node remove FMBBC --wait\n"},
+	{"node", "set-network", "NodeSetNetwork", "node", node_set_network_opts, node_show_columns,
+		run_node_set_network, "tell an asset to speak to another network",
+		"  enrollctl node set-network FMBBC 11 --wait\n"},
 
 	{"node", "label", "NodeLabel", NULL, node_label_opts, NULL, run_node_label,
 		"print a node's QR label with its key (admin; it is written to the audit log)",

@@ -94,6 +94,7 @@ extern const struct param network_add_params[], network_id_params[], network_sho
 extern const struct param node_add_params[], node_list_params[], node_serial_params[];
 extern const struct param mesh_proposals_params[], mesh_nodes_params[];
 extern const struct param mesh_set_enrolled_nodes_params[];
+extern const struct param node_set_network_params[];
 extern const struct param audit_list_params[], audit_verify_params[], watch_params[];
 
 command_fn command_status;
@@ -104,6 +105,7 @@ command_fn command_network_add, command_network_list, command_network_show, comm
 command_fn command_node_add, command_node_list, command_node_show, command_node_cancel;
 command_fn command_mesh_proposals, command_mesh_nodes, command_mesh_set_enrolled_nodes;
 command_fn command_node_remove, command_node_label, command_network_app_key;
+command_fn command_node_set_network;
 command_fn command_audit_list, command_audit_verify;
 
 #endif

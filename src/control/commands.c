@@ -177,6 +177,8 @@ static const struct row rows[] = {
 	{INTERFACE ".NodeShow", ROLE_OBSERVER, READS, command_node_show, node_serial_params},
 	{INTERFACE ".NodeCancel", ROLE_ENROLLER, WRITES, command_node_cancel, node_serial_params},
 	{INTERFACE ".NodeRemove", ROLE_ADMIN, WRITES, command_node_remove, node_serial_params},
+	{INTERFACE ".NodeSetNetwork", ROLE_ENROLLER, WRITES, command_node_set_network,
+		node_set_network_params},
 	{INTERFACE ".MeshProposals", ROLE_OBSERVER, STREAM, command_mesh_proposals,
 		mesh_proposals_params},
 	{INTERFACE ".MeshNodes", ROLE_OBSERVER, STREAM, command_mesh_nodes, mesh_nodes_params},

@@ -1,4 +1,4 @@
-/* NodeAdd, NodeList, NodeShow, NodeCancel, NodeRemove, NodeLabel. */
+/* NodeAdd, NodeList, NodeShow, NodeCancel, NodeRemove, NodeSetNetwork, NodeLabel. */
 #include <string.h>
 
 #include "control/command.h"
@@ -9,6 +9,11 @@
 static void put_text_or_null(struct command_call *c, json_t *o, const char *key, const char *text)
 {
 	put_text(c, o, key, text && text[0] ? text : NULL);
+}
+
+static void put_id_or_null(struct command_call *c, json_t *o, const char *key, uint16_t id)
+{
+	put_json(c, o, key, id ? json_integer(id) : json_null());
 }
 
 static void put_attempts(struct command_call *c, json_t *o, const struct node_view *v)
@@ -24,9 +29,10 @@ static void put_attempts(struct command_call *c, json_t *o, const struct node_vi
 
 static void put_node(struct command_call *c, json_t *o, const struct node_view *v)
 {
-	char serial[SERIAL_TEXT_SIZE];
+	char serial[SERIAL_TEXT_SIZE], why[JOB_TEXT_SIZE];
 
 	serial_print(v->serial, serial);
+	job_explain(v->state, v->reason, v->code, why);
 	put_text(c, o, "serial", serial);
 	put_uint(c, o, "network_id", v->network_id);
 	put_uint(c, o, "node_id", v->node_id);
@@ -34,10 +40,15 @@ static void put_node(struct command_call *c, json_t *o, const struct node_view *
 	put_text_or_null(c, o, "name", v->name);
 	put_text(c, o, "state", job_state_name(v->state));
 	put_text(c, o, "reason", v->reason == JOB_REASON_NONE ? NULL : job_reason_name(v->reason));
-	put_text_or_null(c, o, "reason_text", job_reason_text(v->reason));
+	put_text_or_null(c, o, "reason_text", why);
 	put_attempts(c, o, v);
 	put_uint(c, o, "timeout_s", v->timeout_s);
 	put_bool(c, o, "only_if_unenrolled", v->only_if_unenrolled);
+	put_bool(c, o, "nearby", v->nearby);
+	put_id_or_null(
+		c, o, "from_network", v->from_network == NODES_FROM_ANY ? 0 : v->from_network);
+	put_text(c, o, "task", job_task_name(v->task));
+	put_id_or_null(c, o, "preferred_network", v->preferred_network);
 	put_at(c, o, "created_at", v->created_at);
 	put_at(c, o, "changed_at", v->changed_at);
 	put_at(c, o, "expires_at", v->expires_at);
@@ -60,7 +71,10 @@ enum {
 	ADD_NODE_ID,
 	ADD_NETWORK_KEY,
 	ADD_USER_BASE_KEY,
-	ADD_ORGANIZATION_KEY
+	ADD_ORGANIZATION_KEY,
+	ADD_FORCE,
+	ADD_NEARBY,
+	ADD_FROM
 };
 const struct param node_add_params[] = {
 	{"label", PARAM_TEXT, false, 1, QR_LABEL_TEXT_MAX},
@@ -76,6 +90,9 @@ const struct param node_add_params[] = {
 	{"network_key", PARAM_HEX, false, 16, 16},
 	{"user_base_key", PARAM_HEX, false, 16, 16},
 	{"organization_key", PARAM_HEX, false, 16, 16},
+	{"force", PARAM_BOOL, false, 0, 0},
+	{"nearby", PARAM_BOOL, false, 0, 0},
+	{"from_network", PARAM_UINT, false, 1, 65534},
 	PARAM_ROW_END,
 };
 
@@ -151,6 +168,9 @@ enum err command_node_add(struct command_call *c)
 		.lifetime_s = (uint32_t)param_uint(c, ADD_LIFETIME, 0),
 		.timeout_s = (uint8_t)param_uint(c, ADD_TIMEOUT, 0),
 		.asset = v[ADD_ASSET].flag,
+		.force = v[ADD_FORCE].flag,
+		.nearby = v[ADD_NEARBY].flag,
+		.from_network = (uint16_t)param_uint(c, ADD_FROM, 0),
 		.without_key = v[ADD_WITHOUT_KEY].flag,
 		.node_id = (uint16_t)param_uint(c, ADD_NODE_ID, 0),
 		.node_key = key_of(c, ADD_NODE_KEY, &keys.node),
@@ -228,7 +248,8 @@ enum err command_node_list(struct command_call *c)
 	return e;
 }
 
-/* --- show, cancel, remove ---------------------------------------------------------------- */
+/* --- show, cancel, remove, set network
+ * ---------------------------------------------------------------- */
 
 enum { NODE_SERIAL };
 const struct param node_serial_params[] = {
@@ -282,5 +303,23 @@ enum err command_node_label(struct command_call *c)
 		put_text(c, c->out, "label", label);
 	}
 	bytes_wipe(label, sizeof(label));
+	return e;
+}
+
+enum { MOVE_SERIAL, MOVE_NETWORK };
+const struct param node_set_network_params[] = {
+	{"serial", PARAM_TEXT, true, 5, 8},
+	{"network_id", PARAM_UINT, true, 1, 65534},
+	PARAM_ROW_END,
+};
+
+enum err command_node_set_network(struct command_call *c)
+{
+	struct node_view v;
+	enum err e = nodes_set_network(c->config->nodes, &c->now, c->who,
+		param_text(c, MOVE_SERIAL), (uint16_t)param_uint(c, MOVE_NETWORK, 0), &v, &c->why);
+
+	if (e == ERR_OK)
+		put_node(c, put_object(c, c->out, "node"), &v);
 	return e;
 }

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #define BACKOFF_SHIFT_MAX 16
+#define ASSET_ID_MIN 33000
+#define MOVED_MS 1000 /* an asset advertises its new network at once */
 
 static struct job_action act(enum job_do what, bool store)
 {
@@ -70,9 +72,15 @@ static struct job_action enter(struct job *job, enum job_state state, enum job_r
 	return act(what, true);
 }
 
+/* Without success. An asset that was to get another network is enrolled all the same. */
+static struct job_action give_up(struct job *job, enum job_state state, enum job_reason reason)
+{
+	return enter(job, job->task == JOB_TASK_SET_NETWORK ? JOB_JOINED : state, reason);
+}
+
 static struct job_action fail(struct job *job, enum job_reason reason)
 {
-	return enter(job, JOB_FAILED, reason);
+	return give_up(job, JOB_FAILED, reason);
 }
 
 /* The attempt is over without result: the next one in delay_ms. A removal keeps its state, and ends
@@ -103,7 +111,8 @@ static bool was_seen(const struct job *job, uint64_t now_ms)
 
 static struct job_action located(struct job *job, uint64_t now_ms)
 {
-	if (job->state == JOB_WAITING && job->reason == JOB_REASON_NOT_SEEN)
+	if (job->state == JOB_WAITING &&
+		(job->reason == JOB_REASON_NOT_SEEN || job->reason == JOB_REASON_NOT_OPEN))
 		job->next_try_ms = now_ms; /* worth a try at once, nothing to store */
 	if (job->state != JOB_PENDING)
 		return nothing();
@@ -116,7 +125,16 @@ static struct job_action on_heard(struct job *job, const struct job_event *e, ui
 {
 	job->ear_ms = now_ms > 0 ? now_ms : 1;
 	job->ear_rssi = e->rssi;
+	job->member = e->member;
 	return located(job, now_ms);
+}
+
+/* Told once; it waits until it is heard in another state. */
+static struct job_action on_unfit(struct job *job, uint64_t now_ms)
+{
+	if (!is_open(job->state) || job->in_flight || job->reason == JOB_REASON_NOT_OPEN)
+		return nothing();
+	return wait(job, JOB_REASON_NOT_OPEN, now_ms, 0);
 }
 
 /* Its own entry, a free one, or the one that was seen longest ago. */
@@ -299,16 +317,17 @@ static struct job_action on_answer(struct job *job, const struct job_event *e, u
 
 	if (job->state == JOB_REMOVING)
 		return on_removal_answer(job, e, now_ms);
-	if (e->removal || !is_open(job->state) || job->attempts == 0)
+	if (e->removal || !is_open(job->state) || job->attempts == 0 ||
+		e->moved != (job->task == JOB_TASK_SET_NETWORK))
 		return nothing();
 	job->code = e->code;
 	if (e->code != 0)
-		return on_code(job, now_ms);
+		return e->moved ? fail(job, JOB_REASON_NOT_ASSET) : on_code(job, now_ms);
 	a = enter(job, JOB_SAVED, JOB_REASON_NONE);
 	job->tries = 0;
 	job->silent = 0;
 	job->codes = 0;
-	job->next_try_ms = now_ms + JOB_REBOOT_MS;
+	job->next_try_ms = now_ms + (e->moved ? MOVED_MS : JOB_REBOOT_MS);
 	return a;
 }
 
@@ -328,6 +347,8 @@ static struct job_action on_expired(struct job *job)
 {
 	enum job_reason reason = job->reason;
 
+	if (job->task == JOB_TASK_SET_NETWORK)
+		return fail(job, JOB_REASON_NOT_MOVED);
 	if (job->state == JOB_SAVED)
 		return fail(job, JOB_REASON_NEVER_JOINED);
 	if (reason == JOB_REASON_NONE)
@@ -387,6 +408,8 @@ static struct job_action on_timer(struct job *job, uint64_t now_ms)
 
 static struct job_action on_cancel(struct job *job)
 {
+	if (job->task == JOB_TASK_SET_NETWORK && (is_open(job->state) || job->state == JOB_SAVED))
+		return give_up(job, JOB_CANCELLED, JOB_REASON_STOPPED);
 	if (!is_open(job->state))
 		return nothing();
 	return enter(job, JOB_CANCELLED, JOB_REASON_NONE);
@@ -396,6 +419,7 @@ static struct job_action on_remove(struct job *job, uint64_t now_ms)
 {
 	if (job->state == JOB_REMOVING || job->state == JOB_REMOVED)
 		return nothing();
+	job->task = JOB_TASK_ENROLL;
 	job->tries = 0;
 	job->codes = 0;
 	job->refused = 0;
@@ -404,11 +428,28 @@ static struct job_action on_remove(struct job *job, uint64_t now_ms)
 	return enter(job, job->attempts > 0 ? JOB_REMOVING : JOB_REMOVED, JOB_REASON_NONE);
 }
 
+static struct job_action on_set_network(struct job *job, const struct job_event *e, uint64_t now_ms)
+{
+	if (job->state != JOB_JOINED || !job_is_asset(job))
+		return nothing();
+	job->task = JOB_TASK_SET_NETWORK;
+	job->preferred_network = e->network;
+	job->tries = 0;
+	job->silent = 0;
+	job->refused = 0;
+	job->codes = 0;
+	job->next_try_ms = now_ms;
+	job->expires_ms = e->expires_ms;
+	return enter(job, JOB_PENDING, JOB_REASON_NONE);
+}
+
 struct job_action job_step(struct job *job, const struct job_event *e, uint64_t now_ms)
 {
 	switch (e->type) {
 	case JOB_EVENT_HEARD:
 		return on_heard(job, e, now_ms);
+	case JOB_EVENT_UNFIT:
+		return on_unfit(job, now_ms);
 	case JOB_EVENT_SIGHTED:
 		return on_sighted(job, e, now_ms);
 	case JOB_EVENT_PICKED:
@@ -431,6 +472,8 @@ struct job_action job_step(struct job *job, const struct job_event *e, uint64_t 
 		return on_cancel(job);
 	case JOB_EVENT_REMOVE:
 		return on_remove(job, now_ms);
+	case JOB_EVENT_SET_NETWORK:
+		return on_set_network(job, e, now_ms);
 	case JOB_EVENT_COUNT:
 		break;
 	}
@@ -444,6 +487,7 @@ void job_restore(struct job *job, uint64_t now_ms)
 	job->surveyed_ms = 0;
 	job->ear_ms = 0;
 	job->ear_rssi = 0;
+	job->member = false;
 	memset(job->helpers, 0, sizeof(job->helpers));
 	if (job->state == JOB_SENT || job->state == JOB_SAVED || job->state == JOB_REMOVING)
 		job->next_try_ms = now_ms;
@@ -461,6 +505,16 @@ bool job_is_over(enum job_state state)
 bool job_is_due(const struct job *job, uint64_t now_ms)
 {
 	return !job->in_flight && !job_is_over(job->state) && now_ms >= job->next_try_ms;
+}
+
+bool job_is_asset(const struct job *job)
+{
+	return job->node_id >= ASSET_ID_MIN;
+}
+
+bool job_is_direct_only(const struct job *job)
+{
+	return (job->keyless && !job->member) || job->task == JOB_TASK_SET_NETWORK;
 }
 
 bool job_in_range(const struct job *job, uint64_t now_ms)

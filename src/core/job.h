@@ -54,7 +54,16 @@ enum job_reason {
 	JOB_REASON_NOT_JOINED,        /* saved, but not met in the mesh yet */
 	JOB_REASON_NEVER_JOINED,      /* the same at the end of its lifetime */
 	JOB_REASON_ID_TAKEN,          /* another device answers under its node id */
+	JOB_REASON_NOT_OPEN,          /* heard, but not in the state that its job is for */
+	JOB_REASON_NOT_ASSET,         /* set_network: it says that it is none */
+	JOB_REASON_NOT_MOVED,         /* set_network: not met with its new network in time */
+	JOB_REASON_STOPPED,           /* set_network: by the operator */
 	JOB_REASON_COUNT
+};
+
+enum job_task {
+	JOB_TASK_ENROLL,     /* and remove */
+	JOB_TASK_SET_NETWORK /* of an asset that has joined; however it ends, it stays joined */
 };
 
 enum job_method { JOB_METHOD_NONE, JOB_METHOD_DIRECT, JOB_METHOD_DIRECTED, JOB_METHOD_BROADCAST };
@@ -92,6 +101,9 @@ struct job {
 	uint16_t node_id;
 	uint8_t handle; /* never 0 */
 	uint8_t timeout_s;
+	bool keyless; /* no node key: only our own radio can open it */
+	enum job_task task;
+	uint16_t preferred_network; /* of JOB_TASK_SET_NETWORK */
 
 	/* Stored at each transition. */
 	enum job_state state;
@@ -110,6 +122,7 @@ struct job {
 	/* Session truth; zero after a restart. */
 	bool in_flight; /* an attempt runs until deadline_ms */
 	uint64_t deadline_ms;
+	bool member;          /* it has its network's key: the mesh can reach it without its own */
 	bool connected;       /* a direct attempt got through its handshake */
 	uint8_t link_fails;   /* direct attempts that got no connection, in a row */
 	uint64_t surveyed_ms; /* last asked for by REQUEST_PROPOSALS */
@@ -132,6 +145,8 @@ enum job_event_type {
 	JOB_EVENT_TIMER,  /* deadline_ms or expires_ms has passed */
 	JOB_EVENT_CANCEL,
 	JOB_EVENT_REMOVE,
+	JOB_EVENT_SET_NETWORK, /* network: where to */
+	JOB_EVENT_UNFIT,       /* heard by our own radio, but it would not open for us now */
 	JOB_EVENT_COUNT
 };
 
@@ -142,7 +157,11 @@ struct job_event {
 	int8_t rssi;
 	uint8_t code;
 	bool removal; /* the answer is a REMOVE_ENROLLMENT_RESPONSE */
+	bool member;  /* heard with our network, after a request has left */
+	bool moved;   /* the answer is a SET_NETWORK_RESPONSE */
 	uint32_t serial;
+	uint16_t network;
+	uint64_t expires_ms; /* of the order to set a network */
 };
 
 enum job_do {
@@ -171,6 +190,12 @@ bool job_is_over(enum job_state state);
 /* Waits for its next attempt and may be picked at now_ms. */
 bool job_is_due(const struct job *job, uint64_t now_ms);
 
+/* Assets do not join the mesh: their ids are organisation-wide (mesh-protocol §1.5). */
+bool job_is_asset(const struct job *job);
+
+/* Nobody but our own radio can do it. */
+bool job_is_direct_only(const struct job *job);
+
 /* Was it heard by our own radio within JOB_EAR_MS? */
 bool job_in_range(const struct job *job, uint64_t now_ms);
 
@@ -187,12 +212,16 @@ uint64_t job_mesh_ms(const struct job *job);
 const char *job_state_name(enum job_state state);
 const char *job_reason_name(enum job_reason reason);
 const char *job_method_name(enum job_method method);
+const char *job_task_name(enum job_task task);
 ENR_MUST_CHECK enum err job_state_parse(const char *name, enum job_state *out);
 ENR_MUST_CHECK enum err job_reason_parse(const char *name, enum job_reason *out);
 ENR_MUST_CHECK enum err job_method_parse(const char *name, enum job_method *out);
+ENR_MUST_CHECK enum err job_task_parse(const char *name, enum job_task *out);
 
-/* One English line for people: what happened and what to do next. Empty for JOB_REASON_NONE. What
- * a result code means beyond that: meshmsg_result_text. */
-const char *job_reason_text(enum job_reason reason);
+/* One English line for people: what happened and what to do next; with the result code, if it is
+ * for one. Empty for JOB_REASON_NONE, but for unconfirmed. */
+#define JOB_TEXT_SIZE 200
+void job_explain(
+	enum job_state state, enum job_reason reason, uint8_t code, char out[JOB_TEXT_SIZE]);
 
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/job.h"
+#include "enr/meshmsg.h"
 
 struct words {
 	const char *name;
@@ -30,6 +31,11 @@ static const char *const methods[] = {
 	[JOB_METHOD_BROADCAST] = "broadcast",
 };
 
+static const char *const tasks[] = {
+	[JOB_TASK_ENROLL] = "enroll",
+	[JOB_TASK_SET_NETWORK] = "set_network",
+};
+
 static const struct words reasons[JOB_REASON_COUNT] = {
 	[JOB_REASON_NONE] = {"none", ""},
 	[JOB_REASON_NOT_SEEN] = {"not_seen",
@@ -49,7 +55,7 @@ static const struct words reasons[JOB_REASON_COUNT] = {
 		"it could not store the enrollment; reset it to factory settings or replace it"},
 	[JOB_REASON_LOCKED] = {"locked", "its flash is locked; reset the node if this goes on"},
 	[JOB_REASON_OTHER_ENROLLMENT] = {"other_enrollment",
-		"it is enrolled with different data already; remove that enrollment first"},
+		"it is enrolled with other data; remove that enrollment, or add it with --force"},
 	[JOB_REASON_PREENROLLMENT] = {"preenrollment",
 		"a module of the node refused or took too long; check what is attached to it"},
 	[JOB_REASON_SIG_CONFIGURATION] = {"sig_configuration",
@@ -64,6 +70,16 @@ static const struct words reasons[JOB_REASON_COUNT] = {
 						     "then add it again"},
 	[JOB_REASON_ID_TAKEN] = {"id_taken",
 		"another device answers under its node id; find that device and remove it"},
+	[JOB_REASON_NOT_OPEN] = {"not_open",
+		"it is heard, but it is enrolled elsewhere or opens to nobody without its node "
+		"key; reset it, or add it with its key"},
+	[JOB_REASON_NOT_ASSET] = {"not_asset",
+		"it is no asset: only assets can be told another network"},
+	[JOB_REASON_NOT_MOVED] = {"not_moved",
+		"it was not met with its new network in time; bring it near and set the network "
+		"again"},
+	[JOB_REASON_STOPPED] = {"stopped",
+		"stopped while its network was being set; set the network again"},
 };
 
 const char *job_state_name(enum job_state state)
@@ -76,14 +92,58 @@ const char *job_method_name(enum job_method method)
 	return (unsigned)method < sizeof(methods) / sizeof(methods[0]) ? methods[method] : NULL;
 }
 
+const char *job_task_name(enum job_task task)
+{
+	return (unsigned)task < sizeof(tasks) / sizeof(tasks[0]) ? tasks[task] : NULL;
+}
+
 const char *job_reason_name(enum job_reason reason)
 {
 	return (unsigned)reason < JOB_REASON_COUNT ? reasons[reason].name : NULL;
 }
 
-const char *job_reason_text(enum job_reason reason)
+static bool is_code(enum job_reason reason)
 {
-	return (unsigned)reason < JOB_REASON_COUNT ? reasons[reason].text : "";
+	return reason >= JOB_REASON_BUSY && reason <= JOB_REASON_UNKNOWN_CODE;
+}
+
+/* Cuts what does not fit: the texts are ours and do (a test looks at each). */
+static void append(char out[JOB_TEXT_SIZE], const char *text)
+{
+	size_t have = strlen(out), n = strlen(text), room = JOB_TEXT_SIZE - 1 - have;
+
+	n = n < room ? n : room;
+	memcpy(out + have, text, n);
+	out[have + n] = '\0';
+}
+
+static void append_code(char out[JOB_TEXT_SIZE], uint8_t code)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char hex[] = {'0', 'x', digits[code >> 4], digits[code & 15], ':', ' ', '\0'};
+
+	append(out, hex);
+	append(out, meshmsg_result_text(code));
+	append(out, "; ");
+	append(out, meshmsg_result_advice(code));
+}
+
+void job_explain(
+	enum job_state state, enum job_reason reason, uint8_t code, char out[JOB_TEXT_SIZE])
+{
+	out[0] = '\0';
+	if (reason == JOB_REASON_OTHER_ENROLLMENT)
+		append(out, "0x10: ");
+	if (is_code(reason) && reason != JOB_REASON_OTHER_ENROLLMENT)
+		append_code(out, code);
+	else if ((unsigned)reason < JOB_REASON_COUNT &&
+		 !(state == JOB_UNCONFIRMED && reason != JOB_REASON_KEY_WRONG))
+		append(out, reasons[reason].text);
+	if (state != JOB_UNCONFIRMED)
+		return;
+	append(out, out[0] ? "; " : "");
+	append(out, "it never confirmed its removal and may still have its keys: reset it to "
+		    "factory settings");
 }
 
 enum err job_state_parse(const char *name, enum job_state *out)
@@ -111,6 +171,16 @@ enum err job_method_parse(const char *name, enum job_method *out)
 	for (unsigned i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		if (strcmp(methods[i], name) == 0) {
 			*out = (enum job_method)i;
+			return ERR_OK;
+		}
+	return ERR_UNKNOWN;
+}
+
+enum err job_task_parse(const char *name, enum job_task *out)
+{
+	for (unsigned i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++)
+		if (strcmp(tasks[i], name) == 0) {
+			*out = (enum job_task)i;
 			return ERR_OK;
 		}
 	return ERR_UNKNOWN;

@@ -56,14 +56,14 @@ static bool direct_is_better(const struct look *l, const struct job *job)
 {
 	if (!job_in_range(job, l->now_ms))
 		return false;
-	if (!l->s->attached)
+	if (!l->s->attached || job_is_direct_only(job))
 		return true;
 	return job->ear_rssi >= SCHEDULE_RSSI_MIN && job->link_fails < 2;
 }
 
 static bool is_unseen(const struct look *l, const struct job *job)
 {
-	return is_asking(job) && !direct_is_better(l, job) &&
+	return is_asking(job) && !job_is_direct_only(job) && !direct_is_better(l, job) &&
 	       !job_best_helper(job, l->now_ms, NULL, NULL);
 }
 
@@ -90,16 +90,25 @@ static struct job *find_timer(const struct look *l)
 	return NULL;
 }
 
+/* An asset is asked by our own radio, all others through the mesh. */
+static bool can_verify(const struct look *l, const struct job *job)
+{
+	if (job_is_asset(job))
+		return l->s->radio_free && job_in_range(job, l->now_ms);
+	return l->s->attached;
+}
+
 static struct job *find_verify(const struct look *l)
 {
 	struct job *best = NULL;
 
-	if (!l->s->attached || l->verifies >= SCHEDULE_VERIFIES_MAX)
+	if (l->verifies >= SCHEDULE_VERIFIES_MAX)
 		return NULL;
 	for (size_t i = 0; i < l->count; i++) {
 		struct job *job = l->jobs[i];
 
-		if (job->state == JOB_SAVED && job_is_due(job, l->now_ms) && goes_before(job, best))
+		if (job->state == JOB_SAVED && job_is_due(job, l->now_ms) && can_verify(l, job) &&
+			goes_before(job, best))
 			best = job;
 	}
 	return best;
@@ -160,8 +169,8 @@ static struct schedule_pick find_directed(struct look *l)
 		struct job *job = l->jobs[i];
 		const struct job_helper *h;
 
-		if (!is_asking(job) || !job_is_due(job, l->now_ms) || direct_is_better(l, job) ||
-			!goes_before(job, p.job))
+		if (!is_asking(job) || !job_is_due(job, l->now_ms) || job_is_direct_only(job) ||
+			direct_is_better(l, job) || !goes_before(job, p.job))
 			continue;
 		h = job_best_helper(job, l->now_ms, helper_busy, l);
 		if (h) {

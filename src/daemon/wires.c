@@ -85,16 +85,17 @@ void wire_service_event(void *arg, const struct service_event *e)
 void wire_node_event(void *arg, const struct nodes_event *e)
 {
 	struct daemon *d = arg;
-	char serial[SERIAL_TEXT_SIZE] = "";
-	const struct control_event out = {
+	char serial[SERIAL_TEXT_SIZE], why[JOB_TEXT_SIZE];
+	struct control_event out = {
 		.event = "node_state",
 		.id = serial,
 		.state = job_state_name(e->state),
-		.reason = e->reason == JOB_REASON_NONE ? NULL : job_reason_text(e->reason),
 		.at = e->at,
 	};
 
 	serial_print(e->serial, serial);
+	job_explain(e->state, e->reason, e->code, why);
+	out.reason = why[0] ? why : NULL;
 	if (d->control)
 		control_push(d->control, &out);
 }

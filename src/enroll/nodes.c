@@ -108,6 +108,10 @@ static void view_node(const struct node_row *row, const struct svctime *now, str
 		.attempts = job->attempts,
 		.timeout_s = job->timeout_s,
 		.only_if_unenrolled = row->only_if_unenrolled,
+		.nearby = row->nearby,
+		.from_network = row->from_network,
+		.task = job->task,
+		.preferred_network = job->preferred_network,
 		.created_at = row->created_at,
 		.changed_at = row->changed_at,
 		.expires_at = to_wall(now, job->expires_ms)};
@@ -142,6 +146,7 @@ struct subject {
 	uint32_t serial;
 	struct secret16 key;
 	uint8_t device_type;
+	bool has_key;
 	bool key_wanted; /* it was not given: the store may know it */
 	char name[NODES_NAME_SIZE];
 };
@@ -157,12 +162,10 @@ static enum err read_label(const char *label, struct subject *out, struct reason
 			problem.reason);
 		return ERR_INVALID;
 	}
-	if (!l.has_node_key) {
-		qr_label_clear(&l);
-		return nodes_refuse(why, ERR_INVALID, "label", "nk: the label has no node key");
-	}
 	out->serial = l.serial_index;
-	out->key = l.node_key;
+	out->has_key = l.has_node_key;
+	if (l.has_node_key)
+		out->key = l.node_key;
 	out->device_type =
 		l.device_type == QR_DEVICE_ASSET ? MESHADV_DEVICE_ASSET : MESHADV_DEVICE_STATIC;
 	_Static_assert(sizeof(l.name) == sizeof(out->name), "one size of names");
@@ -179,6 +182,29 @@ static enum err read_serial(const char *text, uint32_t *out, struct reason *why)
 		"not a serial number: 5 or 7 of BCDFGHJKLMNPQRSTVWXYZ123456789");
 }
 
+/* Without a key: 00 is what a helper takes for "none needed", FF for "unknown". */
+static enum err check_node_key(
+	const struct node_request *req, struct subject *sub, struct reason *why)
+{
+	bool keyless = req->nearby || req->from_network != 0;
+
+	if (sub->has_key && secret16_is_unset(&sub->key))
+		return nodes_refuse(
+			why, ERR_INVALID, "node_key", "a key of all 00 or all FF is no key");
+	if (sub->has_key && keyless)
+		return nodes_refuse(why, ERR_INVALID, req->nearby ? "nearby" : "from_network",
+			"the node key is known: that is the safe way");
+	if (req->nearby && (req->from_network != 0 || req->force))
+		return nodes_refuse(why, ERR_INVALID, "nearby", "is for unenrolled nodes alone");
+	sub->key_wanted = !sub->has_key && !keyless && req->without_key;
+	if (!sub->has_key && !keyless && !sub->key_wanted)
+		return nodes_refuse(why, ERR_INVALID, req->label ? "label" : "node_key",
+			req->label ? "nk: the label has no node key" : "the node key is missing");
+	if (!sub->has_key)
+		memset(sub->key.b, req->nearby ? 0x00 : 0xFF, sizeof(sub->key.b));
+	return ERR_OK;
+}
+
 static enum err read_subject(
 	const struct node_request *req, struct subject *out, struct reason *why)
 {
@@ -191,17 +217,13 @@ static enum err read_subject(
 	if (e != ERR_OK)
 		return e;
 	if (!req->label) {
-		out->key_wanted = !req->node_key && req->without_key;
-		if (!req->node_key && !req->without_key)
-			return nodes_refuse(
-				why, ERR_INVALID, "node_key", "the node key is missing");
+		out->has_key = req->node_key != NULL;
 		if (req->node_key)
 			out->key = *req->node_key;
 		out->device_type = req->asset ? MESHADV_DEVICE_ASSET : MESHADV_DEVICE_STATIC;
 	}
-	if (!out->key_wanted && secret16_is_unset(&out->key))
-		return nodes_refuse(
-			why, ERR_INVALID, "node_key", "a key of all 00 or all FF is no key");
+	if ((e = check_node_key(req, out, why)) != ERR_OK)
+		return e;
 	if (req->name && !nodes_name_ok(req->name))
 		return nodes_refuse(why, ERR_INVALID, "name",
 			"at most 64 bytes of UTF-8 without control characters");
@@ -217,8 +239,10 @@ static enum err find_key(struct nodes *n, struct subject *sub)
 	enum err e = store_nodes_get(n->store, sub->serial, &old);
 
 	if (e == ERR_OK)
-		return store_nodes_key(n->store, old.job.row, &sub->key);
-	memset(sub->key.b, 0xff, sizeof(sub->key.b));
+		e = store_nodes_key(n->store, old.job.row, &sub->key);
+	sub->has_key = e == ERR_OK && !secret16_is_unset(&sub->key);
+	if (!sub->has_key)
+		memset(sub->key.b, 0xff, sizeof(sub->key.b));
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
@@ -312,7 +336,10 @@ static void fill_row(const struct nodes *n, struct node_row *row, const struct n
 
 	row->network_id = req->network_id;
 	row->device_type = sub->device_type;
-	row->only_if_unenrolled = true;
+	row->only_if_unenrolled = !req->force;
+	row->nearby = req->nearby;
+	row->from_network = sub->key_wanted && !sub->has_key ? NODE_FROM_ANY : req->from_network;
+	row->job.keyless = row->nearby || row->from_network != 0;
 	row->created_at = row->changed_at = t->wall_s;
 	row->created_uid = who->uid;
 	memcpy(row->name, sub->name, sizeof(row->name));
@@ -333,6 +360,12 @@ static enum err audit_added(struct nodes *n, const struct node_row *row, const s
 	audit_text(&a, "serial", serial);
 	audit_u64(&a, "network", row->network_id);
 	audit_u64(&a, "node_id", row->job.node_id);
+	if (!row->only_if_unenrolled)
+		audit_u64(&a, "force", 1);
+	if (row->nearby)
+		audit_u64(&a, "nearby", 1);
+	if (row->from_network != 0)
+		audit_u64(&a, "from_network", row->from_network);
 	return audit_write(&a, n->store, row->created_at);
 }
 
@@ -381,6 +414,8 @@ static enum err add(struct nodes *n, const struct clock_now *now, const struct c
 	struct svctime t;
 	enum err e = nodes_get_network(n, req->network_id, &network, why);
 
+	if (e == ERR_OK && req->from_network != 0)
+		e = nodes_get_network(n, req->from_network, &network, why);
 	if (e == ERR_OK)
 		e = check_keys(n, req, why);
 	if (e == ERR_OK)
@@ -402,7 +437,7 @@ enum err nodes_add(struct nodes *n, const struct clock_now *now, const struct ca
 	const struct node_request *req, struct node_view *out, struct reason *why)
 {
 	struct subject sub = {0};
-	enum err e = nodes_need(who, ROLE_ENROLLER, why);
+	enum err e = nodes_need(who, req->force ? ROLE_ADMIN : ROLE_ENROLLER, why);
 
 	if (e == ERR_OK)
 		e = check_limits(req, why);
@@ -482,16 +517,16 @@ enum err nodes_show(struct nodes *n, const struct clock_now *now, const struct c
 
 /* Steps the job by an event of the operator, or tells that it means nothing in its state. */
 static enum err order(struct nodes *n, const struct clock_now *now, const struct caller *who,
-	struct node_row *row, enum job_event_type type, struct node_view *out, struct reason *why)
+	struct node_row *row, const struct job_event *event, struct node_view *out,
+	struct reason *why)
 {
-	struct job_event event = {.type = type};
 	enum job_state was = row->job.state;
 	struct svctime t;
 	enum err e = service_time(n, now, &t);
 
 	if (e != ERR_OK)
 		return nodes_explain(why, e);
-	if (!job_step(&row->job, &event, t.service_ms).store) {
+	if (!job_step(&row->job, event, t.service_ms).store) {
 		reason_set(why, "serial", "not possible: it is %s", job_state_name(was));
 		return ERR_CONFLICT;
 	}
@@ -518,7 +553,7 @@ enum err nodes_cancel(struct nodes *n, const struct clock_now *now, const struct
 		return e;
 	if (who->role < ROLE_ADMIN && row.created_uid != who->uid)
 		return nodes_refuse(why, ERR_DENIED, NULL, "somebody else added this node");
-	return order(n, now, who, &row, JOB_EVENT_CANCEL, out, why);
+	return order(n, now, who, &row, &(struct job_event){.type = JOB_EVENT_CANCEL}, out, why);
 }
 
 enum err nodes_remove(struct nodes *n, const struct clock_now *now, const struct caller *who,
@@ -531,5 +566,53 @@ enum err nodes_remove(struct nodes *n, const struct clock_now *now, const struct
 		e = find(n, serial, &row, why);
 	if (e != ERR_OK)
 		return e;
-	return order(n, now, who, &row, JOB_EVENT_REMOVE, out, why);
+	return order(n, now, who, &row, &(struct job_event){.type = JOB_EVENT_REMOVE}, out, why);
+}
+
+static enum err audit_move(struct nodes *n, const struct node_row *row, uint16_t network_id,
+	const struct caller *who, const struct clock_now *now)
+{
+	char serial[SERIAL_TEXT_SIZE];
+	struct audit a;
+
+	serial_print(row->job.serial, serial);
+	audit_start(&a, "node_set_network", who);
+	audit_text(&a, "serial", serial);
+	audit_u64(&a, "network", row->network_id);
+	audit_u64(&a, "preferred_network", network_id);
+	return audit_write(&a, n->store, now->wall_s);
+}
+
+static enum err move(struct nodes *n, const struct clock_now *now, const struct caller *who,
+	struct node_row *row, uint16_t network_id, struct node_view *out, struct reason *why)
+{
+	struct job_event event = {.type = JOB_EVENT_SET_NETWORK, .network = network_id};
+	struct network_row network;
+	struct svctime t;
+	enum err e = nodes_get_network(n, network_id, &network, why);
+
+	if (e != ERR_OK)
+		return e;
+	if (!job_is_asset(&row->job))
+		return nodes_refuse(why, ERR_INVALID, "serial",
+			"it is no asset: remove it and add it to the other network");
+	if ((e = service_time(n, now, &t)) == ERR_OK)
+		e = audit_move(n, row, network_id, who, now);
+	if (e != ERR_OK)
+		return nodes_explain(why, e);
+	event.expires_ms = t.service_ms + 1000ull * n->lifetime_s;
+	return order(n, now, who, row, &event, out, why);
+}
+
+enum err nodes_set_network(struct nodes *n, const struct clock_now *now, const struct caller *who,
+	const char *serial, uint16_t network_id, struct node_view *out, struct reason *why)
+{
+	struct node_row row;
+	enum err e = nodes_need(who, ROLE_ENROLLER, why);
+
+	if (e == ERR_OK)
+		e = find(n, serial, &row, why);
+	if (e == ERR_OK)
+		e = move(n, now, who, &row, network_id, out, why);
+	return e;
 }

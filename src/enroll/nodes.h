@@ -40,14 +40,18 @@ struct node_view {
 	uint8_t device_type; /* mesh-protocol §2.4 */
 	char name[NODES_NAME_SIZE];
 	enum job_state state;   /* job_state_name */
-	enum job_reason reason; /* job_reason_name, job_reason_text */
+	enum job_reason reason; /* job_reason_name, job_explain */
 	enum job_method method; /* of the last attempt; job_method_name */
 	uint8_t code;           /* last result code, meaningful when attempts > 0 */
 	uint16_t helper;        /* member that did the last directed attempt, 0 none */
 	uint16_t attempts;      /* requests that have left */
 	uint8_t timeout_s;
 	bool only_if_unenrolled;
-	uint64_t created_at; /* unix seconds, as are the next three */
+	bool nearby;
+	uint16_t from_network;      /* 0: none; NODES_FROM_ANY */
+	enum job_task task;         /* job_task_name */
+	uint16_t preferred_network; /* last asked for by nodes_set_network, 0 never */
+	uint64_t created_at;        /* unix seconds, as are the next three */
 	uint64_t changed_at;
 	uint64_t expires_at;  /* by the present relation of service time to wall time */
 	uint64_t next_try_at; /* 0: none planned */
@@ -62,10 +66,13 @@ struct nodes_event {
 	enum job_state state;
 	enum job_method method;
 	enum job_reason reason;
+	uint8_t code;
 	uint16_t helper;
 	uint16_t attempts;
 	uint64_t at; /* unix seconds */
 };
+
+#define NODES_FROM_ANY 0xFFFF /* whichever network of ours it is in */
 
 struct nodes *nodes_new(struct store *s, const struct crypto *crypto);
 /* Of jobs whose request names no lifetime; until set, NODES_LIFETIME_S_DEFAULT. */
@@ -120,7 +127,11 @@ struct node_request {
 	uint16_t network_id;
 	uint32_t lifetime_s; /* 0: nodes_set_lifetime's */
 	uint8_t timeout_s;   /* 0: JOB_TIMEOUT_S_DEFAULT; 3..127 */
-	bool asset;          /* with serial: device type asset; a label says it itself */
+	bool force;          /* admin: also a node that is enrolled already */
+	/* Without a key, at most one of: */
+	bool nearby;           /* an unenrolled one in our own range that opens without a key */
+	uint16_t from_network; /* a member of that network of ours, in our own range */
+	bool asset;            /* with serial: device type asset; a label says it itself */
 	bool without_key; /* serial without node_key: the one stored for it, else none (16×FF) */
 	uint16_t node_id; /* 0: the next free one; else exactly this one, and of the right range */
 	/* NULL: not said. Else they must be the network's own: what a foreign tool believes. */
@@ -128,7 +139,7 @@ struct node_request {
 };
 
 /* Enroller. Reserves the node id. ERR_INVALID, ERR_NOT_FOUND (network), ERR_CONFLICT (the serial is
- * there, or the node id is another's), ERR_FULL (no id is left). */
+ * there, or the node id is another's), ERR_FULL (no id is left), ERR_DENIED. */
 ENR_MUST_CHECK enum err nodes_add(struct nodes *n, const struct clock_now *now,
 	const struct caller *who, const struct node_request *req, struct node_view *out,
 	struct reason *why);
@@ -151,6 +162,13 @@ ENR_MUST_CHECK enum err nodes_show(struct nodes *n, const struct clock_now *now,
 /* Enroller. ERR_CONFLICT when it has saved or joined already (remove it) or is over. */
 ENR_MUST_CHECK enum err nodes_cancel(struct nodes *n, const struct clock_now *now,
 	const struct caller *who, const char *serial, struct node_view *out, struct reason *why);
+
+/* Enroller. Tells an asset that has joined to speak to another network of ours; it keeps its keys
+ * and its id, and forgets the order when it loses power. ERR_NOT_FOUND; ERR_CONFLICT unless it has
+ * joined; ERR_INVALID when it is no asset. */
+ENR_MUST_CHECK enum err nodes_set_network(struct nodes *n, const struct clock_now *now,
+	const struct caller *who, const char *serial, uint16_t network_id, struct node_view *out,
+	struct reason *why);
 
 /* Admin. Starts the removal (state removing); a node that nothing was ever sent to is removed at
  * once. ERR_CONFLICT when a removal runs or is done. */

@@ -5,13 +5,15 @@
 #include "store/networks.h"
 
 /* Static: the audit log keeps the address while a line is made. NULL: not worth a line. */
-static const char *audit_event(enum job_state state)
+static const char *audit_event(const struct job *job)
 {
-	switch (state) {
+	switch (job->state) {
 	case JOB_SAVED:
 		return "node_saved";
 	case JOB_JOINED:
-		return "node_joined";
+		if (job->task == JOB_TASK_ENROLL)
+			return "node_joined";
+		return job->reason == JOB_REASON_NONE ? "node_moved" : "node_not_moved";
 	case JOB_REMOVING:
 		return "node_removing";
 	case JOB_REMOVED:
@@ -37,7 +39,7 @@ static const char *audit_event(enum job_state state)
 static enum err audit_job(struct store *s, uint16_t network_id, const struct job *job,
 	const struct caller *who, uint64_t wall_s)
 {
-	const char *event = audit_event(job->state);
+	const char *event = audit_event(job);
 	char serial[SERIAL_TEXT_SIZE];
 	struct audit a;
 
@@ -48,6 +50,8 @@ static enum err audit_job(struct store *s, uint16_t network_id, const struct job
 	audit_text(&a, "serial", serial);
 	audit_u64(&a, "network", network_id);
 	audit_u64(&a, "node_id", job->node_id);
+	if (job->task == JOB_TASK_SET_NETWORK)
+		audit_u64(&a, "preferred_network", job->preferred_network);
 	if (job->reason != JOB_REASON_NONE)
 		audit_text(&a, "reason", job_reason_name(job->reason));
 	if (job->state == JOB_SAVED)

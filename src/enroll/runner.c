@@ -9,6 +9,7 @@
 #include "enr/serial.h"
 #include "enroll/batch.h"
 #include "enroll/runner_room.h"
+#include "store/nodes.h"
 #include "store/times.h"
 
 #define PICKS_MAX 10000 /* in one turn of one network; a guard, never reached */
@@ -101,6 +102,7 @@ static struct nodes_event event_of(const struct job *job, uint16_t network_id, u
 		.method = job->method,
 		.reason = job->reason,
 		.helper = job->helper,
+		.code = job->code,
 		.attempts = job->attempts,
 		.at = at};
 }
@@ -279,6 +281,25 @@ static void on_timer(void *arg)
 
 /* --- what comes from outside ------------------------------------------------------------------ */
 
+/* Would it open for us? With its key always; without, only in the state that its job is for, or
+ * once it has our own network's key. */
+static bool is_fit(const struct entry *en, const struct meshadv *adv)
+{
+	if (!en->job.keyless || en->advert_ours)
+		return true;
+	if (en->nearby)
+		return !adv->is_enrolled && adv->is_zero_key_connectable;
+	if (en->from_network == NODE_FROM_ANY)
+		return adv->is_enrolled && runner_net(en->runner, adv->network_id);
+	return adv->is_enrolled && adv->network_id == en->from_network;
+}
+
+/* Where its job wants it. */
+static uint16_t wanted_network(const struct entry *en)
+{
+	return en->job.task == JOB_TASK_SET_NETWORK ? en->job.preferred_network : en->net->id;
+}
+
 static void heard_node(
 	struct entry *en, const struct link_advert *advert, const struct meshadv *adv)
 {
@@ -288,9 +309,16 @@ static void heard_node(
 		.rssi = advert->rssi_dbm == LINK_RSSI_UNKNOWN ? 0 : advert->rssi_dbm};
 
 	en->addr = advert->addr;
-	en->advert_joined = adv->is_enrolled && adv->network_id == en->net->id;
+	en->advert_joined = adv->is_enrolled && adv->network_id == wanted_network(en);
+	en->advert_network = adv->is_enrolled ? adv->network_id : 0;
+	en->advert_ours =
+		adv->is_enrolled && en->job.attempts > 0 &&
+		(adv->network_id == en->net->id || adv->network_id == en->job.preferred_network);
+	e.member = en->advert_ours && adv->network_id == en->net->id;
 	if (!advert->connectable)
 		return;
+	if (!is_fit(en, adv))
+		e.type = JOB_EVENT_UNFIT;
 	runner_apply(en, &e);
 	if (!was)
 		runner_kick(r);

@@ -1,10 +1,10 @@
-/* Our own connection to a node that is not in the network yet, with its node key: one at a time. */
+/* Our own connection to a node, with its node key if we know it: one at a time. */
 #include "base/log.h"
 #include "enr/meshmsg.h"
+#include "enr/meshsec.h"
 #include "enr/serial.h"
 #include "enroll/runner_room.h"
 
-#define KEY_ID_NODE 1 /* mesh-protocol §3.1 */
 #define TUNNEL_PEER 0 /* §3.3 */
 
 static void tell(struct entry *en, enum job_event_type type)
@@ -71,16 +71,45 @@ static const struct mesh_session_events events = {
 	.closed = on_closed,
 };
 
+static enum err network_key(struct store *s, uint16_t network_id, struct mesh_target *out)
+{
+	struct network_keys keys;
+	enum err e = store_networks_keys(s, network_id, &keys);
+
+	out->key_id = MESHSEC_KEY_NETWORK;
+	if (e == ERR_OK)
+		out->ltk = keys.network;
+	bytes_wipe(&keys, sizeof(keys));
+	return e;
+}
+
+/* Its node key; else what opens it as its advert says (runner.c, is_fit): its network's key, of
+ * ours once it has taken that, or the key that everybody knows. */
+static enum err choose_key(const struct entry *en, struct mesh_target *out)
+{
+	struct store *s = en->runner->config.store;
+
+	if (!en->job.keyless) {
+		out->key_id = MESHSEC_KEY_NODE;
+		return store_nodes_key(s, en->job.row, &out->ltk);
+	}
+	if (en->advert_ours)
+		return network_key(s, en->net->id, out);
+	if (en->from_network != 0)
+		return network_key(s, en->advert_network, out);
+	out->key_id = MESHSEC_KEY_ZERO;
+	return ERR_OK;
+}
+
 static enum err open_session(struct entry *en)
 {
 	struct runner *r = en->runner;
-	struct mesh_target target = {
-		.addr = en->addr, .key_id = KEY_ID_NODE, .tunnel = TUNNEL_PEER};
+	struct mesh_target target = {.addr = en->addr, .tunnel = TUNNEL_PEER};
 	enum err e;
 
 	if (r->direct || en->session)
 		return ERR_BUSY;
-	e = store_nodes_key(r->config.store, en->job.row, &target.ltk);
+	e = choose_key(en, &target);
 	if (e == ERR_OK)
 		e = mesh_open(r->config.mesh, &target, &events, en, &en->session);
 	secret16_wipe(&target.ltk);

@@ -43,7 +43,9 @@ enum err request_build(
 	struct wr w = wr_init(out, MESH_MESSAGE_MAX);
 	enum err e;
 
-	if (en->job.state == JOB_REMOVING)
+	if (en->job.task == JOB_TASK_SET_NETWORK)
+		e = meshmsg_encode_set_network(&w, route, en->job.preferred_network);
+	else if (en->job.state == JOB_REMOVING)
 		e = meshmsg_encode_remove_enrollment(&w, route, en->job.serial);
 	else
 		e = build_enrollment(en, route, &w);
@@ -175,6 +177,19 @@ static void on_response(struct runner *r, const struct meshmsg *msg)
 	runner_kick(r);
 }
 
+/* It names no serial: it is about the node that we are connected to. */
+static void on_set_network_response(struct runner *r, const struct meshmsg *msg)
+{
+	struct job_event e = {.type = JOB_EVENT_ANSWER, .moved = true};
+	struct entry *en = r->direct;
+
+	if (!en || msg->request_handle != en->job.handle ||
+		meshmsg_decode_set_network_response(msg, &e.code) != ERR_OK)
+		return;
+	runner_apply(en, &e);
+	runner_kick(r);
+}
+
 static void sighted(struct runner *r, uint32_t serial, uint16_t helper)
 {
 	struct entry *en = runner_find(r, serial);
@@ -223,6 +238,8 @@ static bool take(struct net *net, const struct meshmsg *msg)
 	if (msg->kind == MESHMSG_ENROLLMENT_RESPONSE ||
 		msg->kind == MESHMSG_REMOVE_ENROLLMENT_RESPONSE)
 		on_response(r, msg);
+	else if (msg->kind == MESHMSG_SET_NETWORK_RESPONSE)
+		on_set_network_response(r, msg);
 	else if (msg->kind == MESHMSG_PROPOSALS_RESPONSE)
 		on_proposals_response(r, msg);
 	else if (msg->kind == MESHMSG_ENROLLMENT_PROPOSAL)

@@ -30,8 +30,12 @@ struct entry {
 	struct net *net;
 	uint8_t device_type;
 	bool only_if_unenrolled;
+	bool nearby;
+	uint16_t from_network;
 	struct link_addr addr;        /* of its last advert, valid while job.ear_ms is not 0 */
-	bool advert_joined;           /* that advert said: enrolled, in this network */
+	bool advert_joined;           /* that advert said: enrolled, where the job wants it */
+	bool advert_ours;             /* and that it may have our network's key */
+	uint16_t advert_network;      /* and what it is enrolled in; 0: not */
 	struct mesh_session *session; /* direct */
 	bool session_open;
 };

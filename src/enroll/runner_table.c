@@ -89,6 +89,8 @@ static void fill(struct entry *en, struct net *net, const struct node_row *row, 
 	en->net = net;
 	en->device_type = row->device_type;
 	en->only_if_unenrolled = row->only_if_unenrolled;
+	en->nearby = row->nearby;
+	en->from_network = row->from_network;
 	en->job = row->job;
 	job_restore(&en->job, now_ms);
 }

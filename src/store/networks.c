@@ -195,7 +195,8 @@ static enum err ids_orphan(struct store *s, uint16_t network_id, uint16_t node_i
 	return stmt_run_one(&q);
 }
 
-/* The first that was never given; an adopted one in its way is stepped over. */
+/* The first that was never given; an adopted one in its way is stepped over. Those of assets are
+ * organisation-wide: no network gives one that another has given. */
 static enum err ids_fresh(struct store *s, uint16_t network_id, bool asset, uint16_t *out)
 {
 	static const char NODE[] =
@@ -204,13 +205,13 @@ static enum err ids_fresh(struct store *s, uint16_t network_id, bool asset, uint
 		"AND "
 		"NOT EXISTS (SELECT 1 FROM node_ids WHERE network_id = ?1 AND node_id = n) LIMIT 1";
 	static const char ASSET[] =
-		"WITH RECURSIVE c (n) AS (SELECT next_asset_id FROM networks WHERE network_id = ?1 "
+		"WITH RECURSIVE c (n) AS (SELECT max(next_asset_id) FROM networks "
 		"UNION ALL SELECT n + 1 FROM c WHERE n <= 57999) SELECT n FROM c WHERE n <= 57999 "
-		"AND "
-		"NOT EXISTS (SELECT 1 FROM node_ids WHERE network_id = ?1 AND node_id = n) LIMIT 1";
+		"AND NOT EXISTS (SELECT 1 FROM node_ids WHERE node_id = n) LIMIT 1";
 	struct stmt q = stmt_start(s, asset ? ASSET : NODE);
 
-	stmt_bind_u64(&q, network_id);
+	if (!asset)
+		stmt_bind_u64(&q, network_id);
 	if (stmt_step(&q))
 		*out = (uint16_t)stmt_u64(&q);
 	return stmt_end_found(&q);
@@ -226,10 +227,11 @@ static enum err ids_returned(struct store *s, uint16_t network_id, bool asset, u
 	static const char ASSET[] =
 		"WITH RECURSIVE c (n) AS (VALUES (33000) "
 		"UNION ALL SELECT n + 1 FROM c WHERE n < 57999) SELECT n FROM c WHERE NOT EXISTS "
-		"(SELECT 1 FROM node_ids WHERE network_id = ?1 AND node_id = n) LIMIT 1";
+		"(SELECT 1 FROM node_ids WHERE node_id = n) LIMIT 1";
 	struct stmt q = stmt_start(s, asset ? ASSET : NODE);
 
-	stmt_bind_u64(&q, network_id);
+	if (!asset)
+		stmt_bind_u64(&q, network_id);
 	if (stmt_step(&q))
 		*out = (uint16_t)stmt_u64(&q);
 	return stmt_end_found(&q);

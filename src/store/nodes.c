@@ -40,13 +40,17 @@ static void bind_row(struct stmt *q, const struct node_row *row, struct stmt_sea
 	stmt_bind_text(q, row->created_by);
 	bind_job(q, &row->job);
 	stmt_bind_u64(q, row->changed_at);
+	stmt_bind_u64(q, row->nearby);
+	stmt_bind_u64(q, row->from_network);
+	stmt_bind_text(q, job_task_name(row->job.task));
+	stmt_bind_u64(q, row->job.preferred_network);
 }
 
 static enum err insert_new(struct store *s, struct node_row *row, const struct secret16 *node_key)
 {
 	static const char PUT[] =
 		"INSERT INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-		"?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+		"?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 	struct stmt_sealed sealed;
 	struct stmt q;
 	enum err e = stmt_next_rowid(s, "nodes", &row->job.row);
@@ -68,7 +72,8 @@ static enum err insert_over(struct store *s, struct node_row *row, const struct 
 		"node_key = ?, handle = ?, timeout_s = ?, only_if_unenrolled = ?, created_at = ?, "
 		"created_uid = ?, created_by = ?, state = ?, reason = ?, method = ?, helper = ?, "
 		"attempts = ?, silent = ?, refused = ?, code = ?, codes = ?, tries = ?, "
-		"next_try_ms = ?, expires_ms = ?, changed_at = ? WHERE row = ? AND state IN "
+		"next_try_ms = ?, expires_ms = ?, changed_at = ?, nearby = ?, from_network = ?, "
+		"task = ?, preferred_network = ? WHERE row = ? AND state IN "
 		"('removed', 'unconfirmed', 'failed', 'expired', 'cancelled')";
 	struct stmt_sealed sealed;
 	struct stmt q = stmt_start(s, PUT);
@@ -98,7 +103,8 @@ enum err store_nodes_insert(struct store *s, struct node_row *row, const struct 
 #define COLUMNS                                                                                    \
 	"row, serial, network_id, node_id, device_type, name, handle, timeout_s, "                 \
 	"only_if_unenrolled, created_at, created_uid, created_by, state, reason, method, helper, " \
-	"attempts, silent, refused, code, codes, tries, next_try_ms, expires_ms, changed_at "      \
+	"attempts, silent, refused, code, codes, tries, next_try_ms, expires_ms, changed_at, "     \
+	"nearby, from_network, task, preferred_network "                                           \
 	"FROM nodes "
 
 static void note(struct stmt *q, enum err e)
@@ -117,6 +123,18 @@ static void read_words(struct stmt *q, struct job *job)
 	note(q, job_reason_parse(word, &job->reason));
 	stmt_text(q, word, sizeof(word));
 	note(q, job_method_parse(word, &job->method));
+}
+
+static void read_orders(struct stmt *q, struct node_row *out)
+{
+	char word[24];
+
+	out->nearby = stmt_u64(q) != 0;
+	out->from_network = (uint16_t)stmt_u64(q);
+	stmt_text(q, word, sizeof(word));
+	note(q, job_task_parse(word, &out->job.task));
+	out->job.preferred_network = (uint16_t)stmt_u64(q);
+	out->job.keyless = out->nearby || out->from_network != 0;
 }
 
 static void read_row(struct stmt *q, struct node_row *out)
@@ -147,6 +165,7 @@ static void read_row(struct stmt *q, struct node_row *out)
 	job->next_try_ms = stmt_u64(q);
 	job->expires_ms = stmt_u64(q);
 	out->changed_at = stmt_u64(q);
+	read_orders(q, out);
 }
 
 enum err store_nodes_get(struct store *s, uint32_t serial, struct node_row *out)
@@ -217,7 +236,8 @@ enum err store_nodes_update(struct store *s, const struct job *job, enum job_sta
 		"UPDATE nodes SET state = ?1, reason = ?2, method = ?3, helper = ?4, attempts = "
 		"?5, "
 		"silent = ?6, refused = ?7, code = ?8, codes = ?9, tries = ?10, next_try_ms = ?11, "
-		"expires_ms = ?12, changed_at = ?13 WHERE row = ?14 AND state = ?15 AND "
+		"expires_ms = ?12, changed_at = ?13, task = ?17, preferred_network = ?18 "
+		"WHERE row = ?14 AND state = ?15 AND "
 		"(?1 <> 'sent' OR expires_ms > ?16) AND (?1 <> 'expired' OR expires_ms <= ?16)";
 	struct stmt q = stmt_start(s, PUT);
 	enum err e;
@@ -227,6 +247,8 @@ enum err store_nodes_update(struct store *s, const struct job *job, enum job_sta
 	stmt_bind_i64(&q, job->row);
 	stmt_bind_text(&q, job_state_name(was));
 	stmt_bind_u64(&q, now_ms);
+	stmt_bind_text(&q, job_task_name(job->task));
+	stmt_bind_u64(&q, job->preferred_network);
 	e = stmt_run_one(&q);
 	return e == ERR_NOT_FOUND ? why_unchanged(s, job, was) : e;
 }

@@ -12,6 +12,7 @@
 struct store;
 
 #define NODE_NAME_MAX 64
+#define NODE_FROM_ANY 0xFFFF
 
 struct node_row {
 	/* Fixed; job.row, serial, node_id, handle, timeout_s, expires_ms among them. */
@@ -19,6 +20,8 @@ struct node_row {
 	uint16_t network_id;
 	uint8_t device_type; /* mesh-protocol §2.4: 1 static, 4 asset */
 	bool only_if_unenrolled;
+	bool nearby;                  /* opened by the ZERO key */
+	uint16_t from_network;        /* opened by that network's key, NODE_FROM_ANY; 0: not */
 	char name[NODE_NAME_MAX + 1]; /* from the label, may be empty */
 	uint64_t created_at;          /* unix seconds, for display */
 	uint64_t changed_at;
@@ -27,7 +30,8 @@ struct node_row {
 };
 
 /* Inserts, or takes over the serial's row if its job is over. Sets row->job.row. ERR_CONFLICT when
- * a job that is not over (or a joined node) has that serial. node_key all FF: none known. */
+ * a job that is not over (or a joined node) has that serial. node_key all FF: none
+ * known; all 00: nearby. */
 ENR_MUST_CHECK enum err store_nodes_insert(
 	struct store *s, struct node_row *row, const struct secret16 *node_key);
 

@@ -49,6 +49,7 @@ HANDLER(command_mesh_nodes)
 HANDLER(command_mesh_set_enrolled_nodes)
 HANDLER(command_node_label)
 HANDLER(command_network_app_key)
+HANDLER(command_node_set_network)
 HANDLER(command_audit_list)
 HANDLER(command_audit_verify)
 PARAMS(bundle_issue_params);
@@ -68,6 +69,7 @@ PARAMS(node_serial_params);
 PARAMS(mesh_proposals_params);
 PARAMS(mesh_nodes_params);
 PARAMS(mesh_set_enrolled_nodes_params);
+PARAMS(node_set_network_params);
 PARAMS(audit_list_params);
 PARAMS(audit_verify_params);
 

@@ -1,5 +1,9 @@
 #include "core/job.h"
 
+#include <stdio.h>
+
+#include "enr/meshmsg.h"
+
 #include "unit/suite.h"
 
 #define NOW 1000000u
@@ -58,29 +62,29 @@ static const char do_letter[] = ".csvx";
 
 static const char *const resting[JOB_STATE_COUNT] = {
 	/* HEARD SIGHTED PICKED CONNECTED REFUSED NO_LINK LINK_LOST ANSWER INFO TIMER CANCEL REMOVE
-	 */
-	"L.! L.! Ss! P.  P.  P.  P.  V.! P.  P.  C.! R.!",
-	"L.  L.  Ss! L.  L.  L.  L.  V.! L.  L.  C.! R.!",
-	"S.  S.  Ss! S.  S.  S.  S.  V.! S.  S.  C.! R.!",
-	"V.  V.  Vv  V.  V.  V.  V.  V.  J.! V.  V.  R.!",
-	"J.  J.  J.  J.  J.  J.  J.  J.  J.  J.  J.  R.!",
-	"W.  W.  Ss! W.  W.  W.  W.  V.! W.  W.  C.! R.!",
-	"R.  R.  Rs! R.  R.  R.  R.  R.  R.  R.  R.  R. ",
-	"X.  X.  X.  X.  X.  X.  X.  X.  X.  X.  X.  X. ",
-	"U.  U.  U.  U.  U.  U.  U.  U.  U.  U.  U.  R.!",
-	"F.  F.  F.  F.  F.  F.  F.  F.  F.  F.  F.  R.!",
-	"E.  E.  E.  E.  E.  E.  E.  E.  E.  E.  E.  R.!",
-	"C.  C.  C.  C.  C.  C.  C.  C.  C.  C.  C.  R.!",
+	 * SET_NETWORK UNFIT */
+	"L.! L.! Ss! P.  P.  P.  P.  V.! P.  P.  C.! R.! P.  W.!",
+	"L.  L.  Ss! L.  L.  L.  L.  V.! L.  L.  C.! R.! L.  W.!",
+	"S.  S.  Ss! S.  S.  S.  S.  V.! S.  S.  C.! R.! S.  W.!",
+	"V.  V.  Vv  V.  V.  V.  V.  V.  J.! V.  V.  R.! V.  V. ",
+	"J.  J.  J.  J.  J.  J.  J.  J.  J.  J.  J.  R.! J.  J. ",
+	"W.  W.  Ss! W.  W.  W.  W.  V.! W.  W.  C.! R.! W.  W.!",
+	"R.  R.  Rs! R.  R.  R.  R.  R.  R.  R.  R.  R.  R.  R. ",
+	"X.  X.  X.  X.  X.  X.  X.  X.  X.  X.  X.  X.  X.  X. ",
+	"U.  U.  U.  U.  U.  U.  U.  U.  U.  U.  U.  R.! U.  U. ",
+	"F.  F.  F.  F.  F.  F.  F.  F.  F.  F.  F.  R.! F.  F. ",
+	"E.  E.  E.  E.  E.  E.  E.  E.  E.  E.  E.  R.! E.  E. ",
+	"C.  C.  C.  C.  C.  C.  C.  C.  C.  C.  C.  R.! C.  C. ",
 };
 
 static const char *const flying_direct[JOB_STATE_COUNT] = {
-	"L.! L.! P.  Ss! Wx! Wx! Wx! Vx! P.  Wx! Cx! Rx!",
-	"L.  L.  L.  Ss! Wx! Wx! Wx! Vx! L.  Wx! Cx! Rx!",
-	"S.  S.  S.  Ss! Wx! Wx! Wx! Vx! S.  Wx! Cx! Rx!",
-	"V.  V.  V.  V.  V.  V.  V.  V.  J.! V.  V.  R.!",
+	"L.! L.! P.  Ss! Wx! Wx! Wx! Vx! P.  Wx! Cx! Rx! P.  P. ",
+	"L.  L.  L.  Ss! Wx! Wx! Wx! Vx! L.  Wx! Cx! Rx! L.  L. ",
+	"S.  S.  S.  Ss! Wx! Wx! Wx! Vx! S.  Wx! Cx! Rx! S.  S. ",
+	"V.  V.  V.  V.  V.  V.  V.  V.  J.! V.  V.  R.! V.  V. ",
 	NULL,
-	"W.  W.  W.  Ss! Wx! Wx! Wx! Vx! W.  Wx! Cx! Rx!",
-	"R.  R.  R.  Rs! Rx! Rx! Rx! R.  R.  Rx! R.  R. ",
+	"W.  W.  W.  Ss! Wx! Wx! Wx! Vx! W.  Wx! Cx! Rx! W.  W. ",
+	"R.  R.  R.  Rs! Rx! Rx! Rx! R.  R.  Rx! R.  R.  R.  R. ",
 	NULL,
 	NULL,
 	NULL,
@@ -91,11 +95,11 @@ static const char *const flying_direct[JOB_STATE_COUNT] = {
 static const char *const flying_mesh[JOB_STATE_COUNT] = {
 	NULL,
 	NULL,
-	"S.  S.  S.  S.  S.  S.  W.! V.! S.  W.! C.! R.!",
+	"S.  S.  S.  S.  S.  S.  W.! V.! S.  W.! C.! R.! S.  S. ",
 	NULL,
 	NULL,
 	NULL,
-	"R.  R.  R.  R.  R.  R.  R.! R.  R.  R.! R.  R. ",
+	"R.  R.  R.  R.  R.  R.  R.! R.  R.  R.! R.  R.  R.  R. ",
 	NULL,
 	NULL,
 	NULL,
@@ -169,6 +173,23 @@ END_TEST
 
 /* --- result codes ---------------------------------------------------------------------------- */
 
+/* The code, what it means, and what to do next; nothing of it cut. */
+static void check_words(const struct job *j)
+{
+	char text[JOB_TEXT_SIZE], hex[8];
+
+	job_explain(j->state, j->reason, j->code, text);
+	if (j->code == 0) {
+		ck_assert_str_eq(text, "");
+		return;
+	}
+	(void)snprintf(hex, sizeof(hex), "0x%02x: ", j->code);
+	ck_assert_int_eq(strncmp(text, hex, 6), 0);
+	ck_assert_uint_lt(strlen(text), JOB_TEXT_SIZE - 1);
+	if (j->code != 0x10)
+		ck_assert_ptr_nonnull(strstr(text, meshmsg_result_advice(j->code)));
+}
+
 START_TEST(maps_every_result_code)
 {
 	static const struct {
@@ -198,7 +219,7 @@ START_TEST(maps_every_result_code)
 		ck_assert_int_eq(j.state, rows[i].state);
 		ck_assert_int_eq(j.reason, rows[i].reason);
 		ck_assert_uint_eq(j.code, rows[i].code);
-		ck_assert(rows[i].state != JOB_FAILED || strlen(job_reason_text(j.reason)) > 20);
+		check_words(&j);
 	}
 }
 END_TEST
@@ -253,6 +274,7 @@ static void refuse(struct job *j, uint64_t now_ms)
 
 START_TEST(calls_a_key_wrong_after_three_refusals_in_a_row)
 {
+	char text[JOB_TEXT_SIZE];
 	struct job j = job_in(JOB_LOCATED);
 
 	refuse(&j, NOW);
@@ -262,7 +284,8 @@ START_TEST(calls_a_key_wrong_after_three_refusals_in_a_row)
 	refuse(&j, j.next_try_ms);
 	ck_assert_int_eq(j.state, JOB_FAILED);
 	ck_assert_int_eq(j.reason, JOB_REASON_KEY_WRONG);
-	ck_assert_ptr_nonnull(strstr(job_reason_text(j.reason), "node key is wrong"));
+	job_explain(j.state, j.reason, j.code, text);
+	ck_assert_ptr_nonnull(strstr(text, "node key is wrong"));
 }
 END_TEST
 
@@ -469,8 +492,104 @@ START_TEST(sends_again_at_once_after_a_restart)
 }
 END_TEST
 
+/* --- without a key, and another network ------------------------------------------------------ */
+
+START_TEST(tells_once_that_it_would_not_open)
+{
+	struct job j = job_in(JOB_PENDING);
+
+	j.keyless = true;
+	ck_assert(job_is_direct_only(&j));
+	ck_assert(step(&j, JOB_EVENT_UNFIT).store);
+	ck_assert_int_eq(j.state, JOB_WAITING);
+	ck_assert_int_eq(j.reason, JOB_REASON_NOT_OPEN);
+	ck_assert(!step(&j, JOB_EVENT_UNFIT).store);
+	ck_assert(!job_in_range(&j, NOW));
+	ck_assert(!step(&j, JOB_EVENT_HEARD).store);
+	ck_assert(job_in_range(&j, NOW) && job_is_due(&j, NOW));
+}
+END_TEST
+
+START_TEST(lets_the_mesh_reach_a_member_without_its_key)
+{
+	struct job_event e = {.type = JOB_EVENT_HEARD, .member = true};
+	struct job j = job_in(JOB_WAITING);
+
+	j.keyless = true;
+	(void)job_step(&j, &e, NOW);
+	ck_assert(!job_is_direct_only(&j));
+}
+END_TEST
+
+static struct job asset_joined(void)
+{
+	struct job j = job_in(JOB_JOINED);
+
+	j.node_id = 33000;
+	j.attempts = 1;
+	return j;
+}
+
+static const struct job_event move = {
+	.type = JOB_EVENT_SET_NETWORK, .network = 11, .expires_ms = NOW + 60000};
+
+START_TEST(sets_the_network_of_an_asset)
+{
+	struct job_event yes = {.type = JOB_EVENT_ANSWER, .moved = true};
+	struct job j = asset_joined();
+
+	ck_assert(job_step(&j, &move, NOW).store);
+	ck_assert_int_eq(j.state, JOB_PENDING);
+	ck_assert_int_eq(j.task, JOB_TASK_SET_NETWORK);
+	ck_assert_uint_eq(j.preferred_network, 11);
+	ck_assert(job_is_direct_only(&j));
+	(void)job_step(&j, &yes, NOW);
+	ck_assert_int_eq(j.state, JOB_SAVED);
+	(void)job_step(&j, &(struct job_event){.type = JOB_EVENT_INFO, .serial = SERIAL}, NOW);
+	ck_assert_int_eq(j.state, JOB_JOINED);
+	ck_assert_int_eq(j.reason, JOB_REASON_NONE);
+}
+END_TEST
+
+START_TEST(sets_no_network_of_what_is_no_asset_or_has_not_joined)
+{
+	struct job node = job_in(JOB_JOINED), asset = asset_joined();
+
+	ck_assert(!job_step(&node, &move, NOW).store);
+	asset.state = JOB_SENT;
+	ck_assert(!job_step(&asset, &move, NOW).store);
+}
+END_TEST
+
+/* It is enrolled however that ends; the reason tells that it was not done. */
+START_TEST(stays_joined_when_its_network_could_not_be_set)
+{
+	static const struct {
+		struct job_event event;
+		enum job_reason reason;
+	} ends[] = {
+		{{.type = JOB_EVENT_ANSWER, .moved = true, .code = 1}, JOB_REASON_NOT_ASSET},
+		{{.type = JOB_EVENT_TIMER}, JOB_REASON_NOT_MOVED},
+		{{.type = JOB_EVENT_CANCEL}, JOB_REASON_STOPPED},
+	};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		struct job j = asset_joined();
+
+		(void)job_step(&j, &move, NOW);
+		(void)job_step(&j, &(struct job_event){.type = JOB_EVENT_ANSWER}, NOW);
+		ck_assert_int_eq(j.state, JOB_PENDING); /* an enrollment's answer is not its */
+		(void)job_step(&j, &ends[i].event, NOW + 60000);
+		ck_assert_int_eq(j.state, JOB_JOINED);
+		ck_assert_int_eq(j.reason, ends[i].reason);
+	}
+}
+END_TEST
+
 START_TEST(names_every_state_reason_and_method)
 {
+	char text[JOB_TEXT_SIZE];
+
 	for (int i = 0; i < JOB_STATE_COUNT; i++) {
 		enum job_state s = JOB_STATE_COUNT;
 
@@ -482,7 +601,12 @@ START_TEST(names_every_state_reason_and_method)
 
 		ck_assert_int_eq(job_reason_parse(job_reason_name((enum job_reason)i), &r), ERR_OK);
 		ck_assert_int_eq(r, i);
-		ck_assert_int_eq(i == 0, strlen(job_reason_text(r)) == 0);
+		job_explain(JOB_WAITING, r, 0x01, text);
+		ck_assert_int_eq(i == 0, strlen(text) == 0);
+		ck_assert_uint_lt(strlen(text), JOB_TEXT_SIZE - 1);
+		job_explain(JOB_UNCONFIRMED, r, 0x01, text);
+		ck_assert_ptr_nonnull(strstr(text, "factory settings"));
+		ck_assert_uint_lt(strlen(text), JOB_TEXT_SIZE - 1);
 	}
 	for (int i = 0; i <= JOB_METHOD_BROADCAST; i++) {
 		enum job_method m = JOB_METHOD_NONE;
@@ -518,6 +642,11 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, ends_a_removal_that_had_no_chance_after_an_hour);
 	tcase_add_test(tc, prefers_the_helper_that_failed_least);
 	tcase_add_test(tc, sends_again_at_once_after_a_restart);
+	tcase_add_test(tc, tells_once_that_it_would_not_open);
+	tcase_add_test(tc, lets_the_mesh_reach_a_member_without_its_key);
+	tcase_add_test(tc, sets_the_network_of_an_asset);
+	tcase_add_test(tc, sets_no_network_of_what_is_no_asset_or_has_not_joined);
+	tcase_add_test(tc, stays_joined_when_its_network_could_not_be_set);
 	tcase_add_test(tc, names_every_state_reason_and_method);
 }
 
