@@ -1,8 +1,8 @@
 /*
  * Every case of enrollment-messages.json on the node's side: simulated nodes stand as the
  * reference's did, the command is typed on the terminal of one of them, and what each node sends
- * into the mesh and shows on its terminal is compared, in order. The reference's dice (§4.6) are
- * found by trying seeds.
+ * into the mesh and shows on its terminal is compared, in whatever order. The reference's dice
+ * (§4.6) are found by trying seeds.
  *
  * Not compared, or asserted to ours (doc/mission.md, "Vectors"):
  * - log lines; boot lines but for the reason of the reboot; "init"
