@@ -211,7 +211,7 @@ static void order_type(struct order *o)
 		n += (size_t)snprintf(
 			line + n, sizeof(line) - n, "%s%s", i > 2 ? " " : "", o->argv[i]);
 	say(o->node && n < sizeof(line) && sim_node_type(o->node, line, n) == ERR_OK,
-		"no such node, or too long");
+		"no such node, not running, or too long");
 }
 
 /* Each line is a JSON object. */

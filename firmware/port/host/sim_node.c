@@ -545,7 +545,7 @@ enum err sim_node_type(struct sim_node *n, const char *line, size_t bytes)
 	if (!n->terminal)
 		return ERR_NOMEM;
 	if (!n->running)
-		return ERR_OK;
+		return ERR_STATE;
 	node_on_line(&n->core, n->air->now_ms, line, bytes);
 	sim_node_rearm(n);
 	return ERR_OK;

@@ -89,7 +89,7 @@ void sim_node_power(struct sim_node *n, bool on);
 /* A press also wakes a node that has powered itself off. */
 void sim_node_button(struct sim_node *n, bool pressed);
 /* Types a line (without its end) on the node's terminal; from the first one on what the terminal
- * shows is kept. A node that is off takes none. ERR_NOMEM. */
+ * shows is kept. ERR_STATE: it is off, or still booting. ERR_NOMEM. */
 ENR_MUST_CHECK enum err sim_node_type(struct sim_node *n, const char *line, size_t bytes);
 /* All that was shown since the last call, each line with CR LF; valid until the node's next event.
  */

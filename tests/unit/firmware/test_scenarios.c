@@ -354,6 +354,8 @@ START_TEST(a_line_on_the_terminal_enrolls_through_the_mesh)
 		"{\"nodeId\":1,\"type\":\"enroll_response_serial\",\"module\":5,\"requestId\":9,"
 		"\"serialNumber\":\"BBBFN\",\"code\":0}\r\n");
 	ck_assert_uint_eq(sim_node_lines(member).n, 0);
+	sim_node_power(member, false);
+	ck_assert_int_eq(sim_node_type(member, line, strlen(line)), ERR_STATE);
 	tear_down(&s);
 }
 END_TEST
