@@ -72,6 +72,7 @@ static json_t *value_of(const struct opt *o, const char *text)
 {
 	switch (o->type) {
 	case OPT_TEXT:
+	case OPT_LIST:
 		return json_string(text);
 	case OPT_UINT:
 		return json_uint(text);
@@ -95,9 +96,31 @@ static const char *type_hint(enum opt_type t)
 	case OPT_TEXT:
 	case OPT_FLAG:
 	case OPT_SECRET:
+	case OPT_LIST:
 		break;
 	}
 	return "valid text (UTF-8)";
+}
+
+/* Appends to the array of the parameter; steals v. */
+static int append_value(struct args *a, const char *key, json_t *v)
+{
+	json_t *list = json_object_get(a->parameters, key);
+
+	if (!list) {
+		list = json_array();
+		if (json_object_set_new(a->parameters, key, list) != 0) {
+			json_decref(v);
+			return fail(EX_OSERR, "out of memory");
+		}
+	}
+	return json_array_append_new(list, v) == 0 ? EX_OK : fail(EX_OSERR, "out of memory");
+}
+
+static bool is_serial(const struct opt *o)
+{
+	return is_place(o) && o->key &&
+	       (strcmp(o->key, "serial") == 0 || strcmp(o->key, "serials") == 0);
 }
 
 static int take_value(struct args *a, size_t i, const char *text)
@@ -107,14 +130,16 @@ static int take_value(struct args *a, size_t i, const char *text)
 
 	if (o->type == OPT_SECRET)
 		return refuse_secret(o->name);
-	if (a->given[i])
+	if (a->given[i] && o->type != OPT_LIST)
 		return fail(EX_USAGE, "%s is given twice", o->name);
-	if (is_place(o) && o->key && strcmp(o->key, "serial") == 0 && looks_like_key(text))
+	if (is_serial(o) && looks_like_key(text))
 		return refuse_secret(o->name);
 	v = value_of(o, text);
 	if (!v)
 		return fail(EX_USAGE, "%s: not %s", o->name, type_hint(o->type));
 	a->given[i] = text;
+	if (o->type == OPT_LIST)
+		return append_value(a, o->key, v);
 	if (!o->key)
 		json_decref(v);
 	else if (json_object_set_new(a->parameters, o->key, v) != 0)
@@ -224,7 +249,7 @@ static int take_place(struct args *a, struct reading *r, const char *word)
 	for (size_t i = 0; a->verb->opts && a->verb->opts[i].name; i++) {
 		if (!is_place(&a->verb->opts[i]) || place++ != r->places)
 			continue;
-		r->places++;
+		r->places += a->verb->opts[i].type != OPT_LIST;
 		return take_value(a, i, word);
 	}
 	if (looks_like_key(word))

@@ -12,7 +12,8 @@
 #define ARGS_SOCKET "/run/enrolld/control.sock"
 #define OPTS_MAX 20
 
-enum opt_type { OPT_TEXT, OPT_UINT, OPT_DURATION, OPT_FLAG, OPT_SECRET };
+/* OPT_LIST: an argument by its place that takes all words from there on, as an array of texts. */
+enum opt_type { OPT_TEXT, OPT_UINT, OPT_DURATION, OPT_FLAG, OPT_SECRET, OPT_LIST };
 
 /* Tables end with a row whose name is NULL. */
 struct opt {

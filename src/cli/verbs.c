@@ -163,6 +163,25 @@ static const struct table_column app_key_columns[] = {
 	{NULL, NULL, TABLE_TEXT},
 };
 
+static const struct table_column mesh_node_columns[] = {
+	{"node_id", "NODE ID", TABLE_TEXT},
+	{"serial", "SERIAL", TABLE_TEXT},
+	{"name", "NAME", TABLE_TEXT},
+	{"state", "STATE", TABLE_TEXT},
+	{"answer", "ANSWER", TABLE_TEXT},
+	{"device_type", "TYPE", TABLE_TEXT},
+	{"version", "VERSION", TABLE_TEXT},
+	{"battery_dv", "BATTERY dV", TABLE_TEXT},
+	{"cluster_size", "CLUSTER", TABLE_TEXT},
+	{"free_in", "FREE IN", TABLE_TEXT},
+	{"free_out", "FREE OUT", TABLE_TEXT},
+	{"losses", "LOSSES", TABLE_TEXT},
+	{"in_partner", "PARTNER", TABLE_TEXT},
+	{"in_rssi_dbm", "dBm", TABLE_TEXT},
+	{"address", "ADDRESS", TABLE_TEXT},
+	{NULL, NULL, TABLE_TEXT},
+};
+
 /* --- options ----------------------------------------------------------------------------- */
 
 static const struct opt bundle_issue_opts[] = {
@@ -252,6 +271,25 @@ static const struct opt node_set_network_opts[] = {OPT_SERIAL,
 	{"NETWORK", "NETWORK", "network_id", OPT_UINT, true, "network that it shall speak to"},
 	OPT_WAIT("wait until it is met there"), OPT_TIMEOUT("how long to wait (default 10m)"),
 	OPT_END};
+#define OPT_NETWORK                                               \
+	{                                                         \
+		"--network", "ID", "network_id", OPT_UINT, false, \
+			"which network (default: the only one)"   \
+	}
+static const struct opt mesh_proposals_opts[] = {
+	{"SERIAL...", "SERIAL", "serials", OPT_LIST, false,
+		"serial numbers to look for, up to 220 (default: what the mesh proposes)"},
+	OPT_NETWORK,
+	{"--timeout", "D", "timeout_s", OPT_DURATION, false,
+		"at most so long (default: 1m for each 11 serial numbers)"},
+	OPT_END,
+};
+static const struct opt mesh_nodes_opts[] = {OPT_NETWORK,
+	{"--timeout", "D", "timeout_s", OPT_DURATION, false, "at most so long (default 15s)"},
+	OPT_END};
+static const struct opt mesh_set_enrolled_nodes_opts[] = {
+	{"COUNT", "COUNT", "count", OPT_UINT, true, "how many nodes the mesh has; 0: not known"},
+	OPT_NETWORK, OPT_END};
 
 static const struct opt watch_opts[] = {
 	{"--object", "WORD", "object", OPT_TEXT, false, "only bundle, enrollee, device or node"},
@@ -349,6 +387,17 @@ const struct verb enrollctl_verbs[] = {
 		"print a node's QR label with its key (admin; it is written to the audit log)",
 		"  enrollctl node label FMBBC --qr\n"
 		"  enrollctl node label FMBBC --png fmbbc.png\n"},
+
+	{"mesh", "proposals", "MeshProposals", NULL, mesh_proposals_opts, NULL, run_mesh_proposals,
+		"which members of the mesh hear these nodes?",
+		"  enrollctl mesh proposals FMBBC FMBBD --network 10\n"
+		"  enrollctl mesh proposals --timeout 10m --json\n"},
+	{"mesh", "nodes", "MeshNodes", NULL, mesh_nodes_opts, mesh_node_columns, run_mesh_nodes,
+		"who is in the mesh, and how is it?", "  enrollctl mesh nodes --network 10\n"},
+	{"mesh", "set-enrolled-nodes", "MeshSetEnrolledNodes", NULL, mesh_set_enrolled_nodes_opts,
+		NULL, run_mesh_set_enrolled_nodes,
+		"tell the mesh how many nodes it has, so that it looks for missing ones",
+		"  enrollctl mesh set-enrolled-nodes 40 --network 10\n"},
 
 	{"watch", NULL, "Watch", NULL, watch_opts, NULL, run_watch, "see events as they happen",
 		"  enrollctl watch --object node\n"

@@ -95,7 +95,7 @@ static enum err collect_ready(struct conn *k)
 		struct slot *s = k->first;
 		enum err e = ERR_OK;
 
-		if (!s->oneway)
+		if (!s->oneway && varlink_buf_left(&s->reply) > 0)
 			e = varlink_buf_add(&k->out, s->reply.p + s->reply.start_bytes,
 				varlink_buf_left(&s->reply));
 		k->held_bytes -= varlink_buf_left(&s->reply);

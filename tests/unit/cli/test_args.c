@@ -79,6 +79,26 @@ START_TEST(what_follows_two_dashes_is_the_command)
 }
 END_TEST
 
+START_TEST(takes_as_many_serial_numbers_as_there_are)
+{
+	struct args a;
+	json_t *list;
+
+	ck_assert_int_eq(parse("mesh proposals FMBBC FMBBD --network 10 FMBBF", &a), EX_OK);
+	list = json_object_get(a.parameters, "serials");
+	ck_assert_uint_eq(json_array_size(list), 3);
+	ck_assert_str_eq(json_string_value(json_array_get(list, 2)), "FMBBF");
+	ck_assert_int_eq(json_integer_value(json_object_get(a.parameters, "network_id")), 10);
+	args_clear(&a);
+	ck_assert_int_eq(parse("mesh proposals", &a), EX_OK);
+	ck_assert_ptr_null(json_object_get(a.parameters, "serials"));
+	args_clear(&a);
+	ck_assert_int_eq(
+		parse("mesh proposals FMBBC 00112233445566778899aabbccddeeff", &a), EX_USAGE);
+	args_clear(&a);
+}
+END_TEST
+
 START_TEST(refuses_wrong_usage)
 {
 	static const char *const rows[] = {
@@ -175,6 +195,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, options_become_parameters);
 	tcase_add_test(tc, global_options_stand_anywhere);
 	tcase_add_test(tc, what_follows_two_dashes_is_the_command);
+	tcase_add_test(tc, takes_as_many_serial_numbers_as_there_are);
 	tcase_add_test(tc, refuses_wrong_usage);
 	tcase_add_test(tc, refuses_a_key_on_the_command_line);
 	tcase_add_test(tc, every_command_explains_itself);

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "control/control_conn.h"
+#include "control/stream.h"
 #include "enroll/batch.h"
 #include "unit/suite.h"
 
@@ -44,7 +45,39 @@ static void commit(enum err result)
 		waiting[i].fn(waiting[i].arg, result);
 }
 
-/* "Now" answers at once, "Held" after the commit, "Watch" watches, "Big" answers 64 KiB. */
+/* The task of "Later" and "Many", as its handler made it. */
+static struct stream *stream;
+static unsigned cancelled;
+
+static void cancel(void *task)
+{
+	ck_assert_ptr_eq(task, &cancelled);
+	cancelled++;
+	stream = NULL;
+}
+
+static enum err begin_stream(bool continues, struct commands_outcome *out)
+{
+	out->then = COMMANDS_LATER;
+	stream = out->stream = stream_new(continues);
+	stream->task = &cancelled;
+	stream->cancel = cancel;
+	return ERR_OK;
+}
+
+static void tell(const char *text, bool last)
+{
+	struct varlink_buf reply = {0};
+
+	ck_assert_int_eq(varlink_buf_add(&reply, text, strlen(text) + 1), ERR_OK);
+	stream->tell(stream->arg, &reply, last);
+	varlink_buf_clear(&reply);
+	if (last)
+		stream = NULL;
+}
+
+/* "Now" answers at once, "Held" after the commit, "Watch" watches, "Big" answers 64 KiB, "Later"
+ * and "Many" when the test says so. */
 enum err commands_run(const struct control_config *config, const struct caller *who,
 	const struct varlink_call *call, struct commands_outcome *out)
 {
@@ -55,6 +88,8 @@ enum err commands_run(const struct control_config *config, const struct caller *
 	memset(out, 0, sizeof(*out));
 	if (strcmp(call->method, "Held") == 0)
 		out->then = COMMANDS_AFTER_COMMIT;
+	if (strcmp(call->method, "Later") == 0 || strcmp(call->method, "Many") == 0)
+		return begin_stream(call->method[0] == 'M', out);
 	if (strcmp(call->method, "Watch") == 0)
 		out->then = COMMANDS_WATCH;
 	if (strcmp(call->method, "Big") == 0) {
@@ -90,7 +125,8 @@ static const struct caller admin = {.uid = 1000, .role = ROLE_ADMIN, .name = "a"
 static void setup(void)
 {
 	memset(&server, 0, sizeof(server));
-	waiting_count = 0;
+	waiting_count = cancelled = 0;
+	stream = NULL;
 	server.config.base = event_base_new();
 	server.config.connections_max = 10;
 	server.config.connections_per_uid_max = 4;
@@ -359,6 +395,76 @@ START_TEST(half_a_message_is_waited_for_only_so_long)
 }
 END_TEST
 
+START_TEST(what_comes_later_holds_what_was_asked_after_it)
+{
+	int fd = join_as(&admin);
+
+	say(fd, "Held", 1);
+	say(fd, "Many", 0);
+	say(fd, "Now", 2);
+	spin();
+	tell("a", false);
+	ck_assert_str_eq(heard(fd), "");
+	commit(ERR_OK);
+	ck_assert_str_eq(heard(fd), REPLY(1) "a;");
+	tell("b", false);
+	ck_assert_str_eq(heard(fd), "b;");
+	tell("c", true);
+	ck_assert_str_eq(heard(fd), "c;" REPLY(2));
+	ck_assert_uint_eq(cancelled, 0);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_client_that_hangs_up_ends_its_task)
+{
+	int fd = join_as(&admin);
+
+	say(fd, "Many", 0);
+	spin();
+	close(fd);
+	spin();
+	ck_assert_uint_eq(cancelled, 1);
+	ck_assert_uint_eq(server.count, 0);
+}
+END_TEST
+
+START_TEST(a_half_closed_client_still_gets_its_one_answer)
+{
+	int fd = join_as(&admin);
+
+	say(fd, "Later", 0);
+	ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+	spin();
+	ck_assert_uint_eq(server.count, 1);
+	tell("done", true);
+	ck_assert_str_eq(heard(fd), "done;");
+	ck_assert_uint_eq(server.count, 0);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_client_that_does_not_read_its_stream_is_cut_off)
+{
+	static char text[65536];
+	int fd = join_as(&admin);
+
+	memset(text, 't', sizeof(text) - 1);
+	say(fd, "Many", 0);
+	spin();
+	for (int i = 0; i < 200; i++) {
+		tell(text, false); /* also after it is broken, before its turn */
+		if (i % 8 == 7)
+			spin();
+		if (!stream)
+			break;
+	}
+	ck_assert_uint_eq(cancelled, 1);
+	ck_assert_uint_eq(server.count, 0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(watchers_hear_events_in_order)
 {
 	const struct control_event a = {.event = "a"}, b = {.event = "b"};
@@ -624,6 +730,10 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, who_does_not_read_is_not_served_and_then_cut_off);
 	tcase_add_test(tc, who_reads_slowly_gets_everything);
 	tcase_add_test(tc, half_a_message_is_waited_for_only_so_long);
+	tcase_add_test(tc, what_comes_later_holds_what_was_asked_after_it);
+	tcase_add_test(tc, a_client_that_hangs_up_ends_its_task);
+	tcase_add_test(tc, a_half_closed_client_still_gets_its_one_answer);
+	tcase_add_test(tc, a_client_that_does_not_read_its_stream_is_cut_off);
 	tcase_add_test(tc, watchers_hear_events_in_order);
 	tcase_add_test(tc, an_event_does_not_overtake_the_first_reply);
 	tcase_add_test(tc, a_watcher_that_does_not_read_is_cut_off);

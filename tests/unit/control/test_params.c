@@ -4,12 +4,13 @@
 
 #include "unit/suite.h"
 
-enum { COUNT, NAME, KEY, FLAG };
+enum { COUNT, NAME, KEY, FLAG, LIST };
 static const struct param table[] = {
 	{"count", PARAM_UINT, true, 1, 1000},
 	{"name", PARAM_TEXT, false, 1, 8},
 	{"key", PARAM_HEX, false, 2, 2},
 	{"flag", PARAM_BOOL, false, 0, 0},
+	{"list", PARAM_LIST, false, 1, 3},
 	{NULL, PARAM_BOOL, false, 0, 0},
 };
 
@@ -28,7 +29,7 @@ START_TEST(decodes_every_type)
 	struct params p;
 
 	ck_assert_int_eq(decode("{\"flag\":true,\"count\":1000,\"name\":\"d\xc3\xb6r\","
-				"\"key\":\"a0FF\"}",
+				"\"key\":\"a0FF\",\"list\":[\"a\",\"bc\"]}",
 				 &p),
 		ERR_OK);
 	ck_assert_uint_eq(p.v[COUNT].number, 1000);
@@ -36,6 +37,8 @@ START_TEST(decodes_every_type)
 	ck_assert_uint_eq(p.v[NAME].n, 4);
 	ck_assert(p.v[KEY].b[0] == 0xA0 && p.v[KEY].b[1] == 0xFF && p.v[KEY].n == 2);
 	ck_assert(p.v[FLAG].given && p.v[FLAG].flag);
+	ck_assert_uint_eq(p.v[LIST].n, 2);
+	ck_assert_str_eq(json_string_value(json_array_get(p.v[LIST].list, 1)), "bc");
 }
 END_TEST
 
@@ -75,6 +78,12 @@ START_TEST(refuses_by_name_and_reason)
 		{"{\"count\":1,\"key\":\"a0g0\"}", "key", "not hexadecimal"},
 		{"{\"count\":1,\"key\":7}", "key", "not a string"},
 		{"{\"count\":1,\"flag\":1}", "flag", "not a boolean"},
+		{"{\"count\":1,\"list\":\"a\"}", "list", "not an array"},
+		{"{\"count\":1,\"list\":[]}", "list", "not 1 to 3 of them"},
+		{"{\"count\":1,\"list\":[\"a\",\"b\",\"c\",\"d\"]}", "list", "not 1 to 3 of them"},
+		{"{\"count\":1,\"list\":[\"a\",1]}", "list", "not an array of strings"},
+		{"{\"count\":1,\"list\":[\"a\",\"\"]}", "list", "empty"},
+		{"{\"count\":1,\"list\":[\"\\u001b[m\"]}", "list", "contains control characters"},
 		{"{\"count\":1,\"other\":1}", "other", "not a parameter of this method"},
 		{"{\"count\":1,\"other\":null}", "other", "not a parameter of this method"},
 	};
