@@ -12,6 +12,21 @@ QUICK = ("--attempt", "4s")
 OTHER = 777  # a network that is not ours
 
 
+def test_remove_of_a_node_that_is_gone():
+    # the first, since it takes longest: five requests with the patience that a removal needs
+    with Building([member(GATEWAY, 480, 1), node(A), node(B)]) as b:
+        b.add(A, options=QUICK)
+        first = b.wait_joined(A)[0]
+        b.order("node", A, "off")
+        r = b.ctl("node", "remove", A, "--wait", "--timeout", "300s", check=False, timeout=320)
+        n = b.show(A)
+        expect(n["state"] == "unconfirmed", "a state of its own: %r" % n)
+        expect(r.returncode == 1 and "factory" in r.stderr, "what to do next: %s" % r.stderr)
+        expect("factory" in n["reason_text"], "what to do next: %r" % n)
+        b.add(B, options=QUICK)
+        expect(b.wait_joined(B)[0]["node_id"] != first["node_id"], "its id stays out of use")
+
+
 def test_node_of_another_network_only_by_force():
     with Building([member(GATEWAY, 480, 1), member(A, OTHER, 9), member(B, OTHER + 1, 10, rssi=-127)]) as b:
         b.add(A)
@@ -96,20 +111,6 @@ def test_remove_through_the_mesh_and_directly():
         b.add(A, options=QUICK)
         n = b.wait_joined(A)[0]
         expect(n["node_id"] not in ids, "an id that was given is given again only when there is no other")
-
-
-def test_remove_of_a_node_that_is_gone():
-    with Building([member(GATEWAY, 480, 1), node(A), node(B)]) as b:
-        b.add(A, options=QUICK)
-        first = b.wait_joined(A)[0]
-        b.order("node", A, "off")
-        r = b.ctl("node", "remove", A, "--wait", "--timeout", "300s", check=False, timeout=320)
-        n = b.show(A)
-        expect(n["state"] == "unconfirmed", "a state of its own: %r" % n)
-        expect(r.returncode == 1 and "factory" in r.stderr, "what to do next: %s" % r.stderr)
-        expect("factory" in n["reason_text"], "what to do next: %r" % n)
-        b.add(B, options=QUICK)
-        expect(b.wait_joined(B)[0]["node_id"] != first["node_id"], "its id stays out of use")
 
 
 def test_storage_failure_in_words():

@@ -393,6 +393,57 @@ START_TEST(expires_a_fleet_that_nobody_sees_without_spinning)
 }
 END_TEST
 
+/* A silent node with a wrong key waits behind all that were asked less often, by each way. */
+START_TEST(asks_fresh_ones_before_those_that_stay_silent)
+{
+	struct schedule s = {.attached = true, .radio_free = true};
+	struct schedule_pick p;
+
+	make_jobs(2);
+	for (size_t i = 0; i < 2; i++)
+		sighted(&jobs[i], 5, NOW);
+	jobs[0].tries = 1; /* it comes first in the table, and has waited longer */
+	jobs[0].silent = 1;
+	jobs[1].next_try_ms = NOW;
+	p = schedule_pick(&s, table, 2, NOW);
+	ck_assert_int_eq(p.what, SCHEDULE_DIRECTED);
+	ck_assert_ptr_eq(p.job, &jobs[1]);
+	for (size_t i = 0; i < 2; i++)
+		heard(&jobs[i], -50, NOW);
+	p = schedule_pick(&s, table, 2, NOW);
+	ck_assert_int_eq(p.what, SCHEDULE_DIRECT);
+	ck_assert_ptr_eq(p.job, &jobs[1]);
+}
+END_TEST
+
+START_TEST(leaves_a_node_without_key_to_our_own_radio)
+{
+	struct schedule s = {.attached = true, .radio_free = true};
+
+	make_jobs(1);
+	jobs[0].keyless = true;
+	sighted(&jobs[0], 5, NOW);
+	ck_assert_int_eq(schedule_pick(&s, table, 1, NOW).what, SCHEDULE_SLEEP);
+	heard(&jobs[0], -95, NOW); /* weak or not */
+	ck_assert_int_eq(schedule_pick(&s, table, 1, NOW).what, SCHEDULE_DIRECT);
+	s.radio_free = false;
+	ck_assert_int_eq(schedule_pick(&s, table, 1, NOW).what, SCHEDULE_SLEEP);
+}
+END_TEST
+
+START_TEST(proves_an_asset_without_a_gateway_node)
+{
+	struct schedule s = {.radio_free = true};
+
+	make_jobs(1);
+	jobs[0].node_id = 33000;
+	jobs[0].state = JOB_SAVED;
+	ck_assert_int_eq(schedule_pick(&s, table, 1, NOW).what, SCHEDULE_SLEEP);
+	heard(&jobs[0], -50, NOW);
+	ck_assert_int_eq(schedule_pick(&s, table, 1, NOW).what, SCHEDULE_VERIFY);
+}
+END_TEST
+
 START_TEST(is_deterministic)
 {
 	uint64_t first = 0;
@@ -424,6 +475,9 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, removes_through_the_mesh_else_directly);
 	tcase_add_test(tc, enrolls_a_fleet_of_400);
 	tcase_add_test(tc, expires_a_fleet_that_nobody_sees_without_spinning);
+	tcase_add_test(tc, asks_fresh_ones_before_those_that_stay_silent);
+	tcase_add_test(tc, leaves_a_node_without_key_to_our_own_radio);
+	tcase_add_test(tc, proves_an_asset_without_a_gateway_node);
 	tcase_add_test(tc, is_deterministic);
 }
 

@@ -510,6 +510,45 @@ START_TEST(shows_an_expiry_that_a_stepping_clock_does_not_move)
 }
 END_TEST
 
+START_TEST(takes_over_only_for_an_administrator)
+{
+	struct secret16 key = {{1, 2, 3}};
+	struct node_request req = {
+		.serial = "FMBBC", .node_key = &key, .network_id = NETWORK, .force = true};
+	struct node_view v;
+
+	some_network();
+	ck_assert_int_eq(add(&WORLD_ALICE, &req, &v), ERR_DENIED);
+	ck_assert_int_eq(add(&WORLD_ADMIN, &req, &v), ERR_OK);
+	ck_assert(!v.only_if_unenrolled);
+}
+END_TEST
+
+START_TEST(opens_without_a_key_only_as_it_is_told)
+{
+	struct secret16 key = {{1, 2, 3}}, stored;
+	struct node_request req = {.serial = "FMBBC", .network_id = NETWORK, .nearby = true};
+	struct node_view v;
+
+	some_network();
+	req.node_key = &key; /* it is known */
+	ck_assert_int_eq(add(&WORLD_ADMIN, &req, &v), ERR_INVALID);
+	req.node_key = NULL;
+	req.force = true; /* nearby is for unenrolled nodes */
+	ck_assert_int_eq(add(&WORLD_ADMIN, &req, &v), ERR_INVALID);
+	req.force = false;
+	req.nearby = false;
+	req.from_network = 7; /* not ours */
+	ck_assert_int_eq(add(&WORLD_ADMIN, &req, &v), ERR_NOT_FOUND);
+	req.from_network = 0;
+	req.nearby = true;
+	ck_assert_int_eq(add(&WORLD_ALICE, &req, &v), ERR_OK);
+	ck_assert(v.nearby && v.only_if_unenrolled);
+	ck_assert_int_eq(store_nodes_key(w.store, v.row, &stored), ERR_OK);
+	ck_assert(bytes_are_ct(stored.b, sizeof(stored.b), 0x00));
+}
+END_TEST
+
 /* Adding, cancelling, failing, removing, in any order: an id belongs to one serial at a time, and
  * one that a node may still hold is never given to another. */
 START_TEST(never_gives_away_an_id_that_a_node_may_hold)
@@ -590,6 +629,8 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, tells_of_every_change);
 	tcase_add_test(tc, lists_views_without_keys);
 	tcase_add_test(tc, shows_an_expiry_that_a_stepping_clock_does_not_move);
+	tcase_add_test(tc, takes_over_only_for_an_administrator);
+	tcase_add_test(tc, opens_without_a_key_only_as_it_is_told);
 	tcase_add_test(tc, never_gives_away_an_id_that_a_node_may_hold);
 }
 
