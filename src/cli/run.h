@@ -24,6 +24,7 @@ int run_mesh_set_enrolled_nodes(struct args *a);
 int run_audit_list(struct args *a);
 int run_audit_verify(struct args *a);
 int run_watch(struct args *a);
+int run_terminal(struct args *a);
 int run_enroll(struct args *a);
 
 /* --- shared -------------------------------------------------------------------------------- */

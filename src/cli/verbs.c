@@ -297,6 +297,13 @@ static const struct opt watch_opts[] = {
 	OPT_TIMEOUT("stop after so long"),
 	OPT_END,
 };
+static const struct opt terminal_opts[] = {
+	{"--nearby", NULL, NULL, OPT_FLAG, false,
+		"nodes without a key are enrolled in the open: whoever listens gets the keys"},
+	{"--network", "ID", "network_id", OPT_UINT, false, "whose members request_proposals asks"},
+	OPT_TIMEOUT("how long to wait for answers after the end of input"),
+	OPT_END,
+};
 static const struct opt audit_list_opts[] = {
 	{"--from", "SEQ", "from_seq", OPT_UINT, false, "from this row on (default: the newest)"},
 	OPT_LIMIT,
@@ -402,6 +409,10 @@ const struct verb enrollctl_verbs[] = {
 	{"watch", NULL, "Watch", NULL, watch_opts, NULL, run_watch, "see events as they happen",
 		"  enrollctl watch --object node\n"
 		"  enrollctl watch --json | jq .event\n"},
+
+	{"terminal", NULL, "NodeAdd", NULL, terminal_opts, NULL, run_terminal,
+		"take the vendor's terminal lines on standard input, answer with its JSON lines",
+		"  enrollctl terminal <lines.txt\n"},
 
 	{"audit", "list", "AuditList", "rows", audit_list_opts, NULL, run_audit_list,
 		"read the audit log", "  enrollctl audit list --from 1\n"},

@@ -1,0 +1,130 @@
+#!/usr/bin/python3
+"""enrollctl terminal: the vendor's lines in, its JSON lines out, byte for byte, with simulated nodes behind them."""
+import os
+import select
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from meshlab import NEAR, Building, expect, main, member, network_keys, node, node_key  # noqa: E402
+
+A, B, C = "FMBBF", "FMBBG", "FMBBH"
+OK = b'{"type":"error","code":0,"text":"OK"}\r\n'
+WRONG = b'{"type":"error","code":2,"text":"Wrong Arguments"}\r\n'
+
+
+def colons(key):
+    return ":".join(key[i:i + 2] for i in range(0, 32, 2)).upper()
+
+
+def keys(serial, network=480):
+    own = network_keys(network)
+    return " ".join(colons(k) for k in (own["network_key"], own["user_base_key"], own["organization_key"],
+                                        node_key(serial)))
+
+
+class Terminal:
+    def __init__(self, lab, *options):
+        self.p = subprocess.Popen([lab.program("enrollctl"), "--socket", lab.path("control.sock"), "terminal", *options],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+        self.buffer = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.p.kill()
+        for f in (self.p.stdin, self.p.stdout, self.p.stderr):
+            f.close()
+        self.p.wait()
+
+    def send(self, line, end="\r"):
+        self.p.stdin.write((line + end).encode())
+
+    def line(self, timeout=60):
+        until = time.monotonic() + timeout
+        while b"\n" not in self.buffer:
+            ready, _, _ = select.select([self.p.stdout], [], [], max(0, until - time.monotonic()))
+            expect(ready, "no line came, only %r" % self.buffer)
+            data = self.p.stdout.read(4096)
+            expect(data, "terminal has ended")
+            self.buffer += data
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return line + b"\n"
+
+    def expects(self, *wanted):
+        for w in wanted:
+            got = self.line()
+            expect(got == w, "%r is not %r" % (got, w))
+
+    def asks(self, line, *wanted, end="\r"):
+        self.send(line, end)
+        self.expects(*wanted)
+
+    def close(self):
+        self.p.stdin.close()
+        return self.p.wait(30)
+
+
+def test_enrolls_and_removes_byte_for_byte():
+    with Building([node(A, NEAR)]) as b, Terminal(b) as t:
+        enroll = "action 0 enroll basic %s 77 480 %s 10 1 42" % (A, keys(A))
+        answer = b'{"nodeId":77,"type":"enroll_response_serial","module":5,"requestId":42,"serialNumber":"FMBBF","code":0}\r\n'
+        t.asks(enroll, OK, answer)
+        n = b.wait_joined(A)[0]
+        expect(n["node_id"] == 77 and n["network_id"] == 480, n)
+        t.asks(enroll, OK, answer)  # the node that has it already answers OK as well
+        t.asks("action 0 enroll remove %s 7" % A, OK,
+               b'{"nodeId":77,"type":"remove_enroll_response_serial","module":5,"requestId":7,'
+               b'"serialNumber":"FMBBF","code":0}\r\n')
+        expect(not b.nodes_now()[A]["enrolled"], "it is gone")
+        expect(t.close() == 0, "all went well")
+        expect(len(b.audit("node_added")) == 1 and b.audit("node_added")[0]["node_id"] == 77, "audited")
+
+
+def test_a_nodes_refusal_is_printed_with_its_code():
+    with Building([member(C, 481, 5)]) as b, Terminal(b) as t:
+        t.asks("action 0 enroll basic %s 78 480 %s 10 1 9" % (C, keys(C)), OK,
+               b'{"nodeId":78,"type":"enroll_response_serial","module":5,"requestId":9,"serialNumber":"FMBBH","code":16}\r\n')
+        b.wait_over(C, "failed")
+        expect(t.close() == 0, "an answer is no failure of the terminal")
+
+
+def test_ids_and_keys_are_guarded():
+    with Building([]) as b, Terminal(b) as t:
+        t.asks("action 0 enroll basic %s 77 480 %s" % (A, keys(A)), OK, end="\r\n")
+        t.asks("action 0 enroll basic %s 77 480 %s" % (B, keys(B)), WRONG)  # reserved for another serial
+        t.asks("action 0 enroll basic %s 78 480 %s" % (B, keys(B, 481)), WRONG)  # not this network's keys
+        t.asks("action 0 enroll basic %s 78 481" % B, WRONG)  # no such network
+        t.asks("action 0 enroll basic %s 2000 480" % B, WRONG)
+        t.asks("action 0 enroll basic %s 78 480" % B, OK)  # its key is not known: 16 x FF
+        t.asks("action 0 enroll basic %s 79 480" % A, WRONG)  # it has another id
+        t.asks("action 0 enroll set_network 480", WRONG)  # which asset?
+        t.asks("action 0 enroll remove %s" % C, WRONG)
+        expect([n["node_id"] for n in b.json("node", "list")["nodes"]] == [77, 78], "two nodes")
+        t.asks("action 0 enroll remove %s 1" % A, OK,
+               b'{"nodeId":77,"type":"remove_enroll_response_serial","module":5,"requestId":1,'
+               b'"serialNumber":"FMBBF","code":0}\r\n')
+
+
+def test_refused_lines_get_the_vendors_error_lines():
+    with Building([]) as b, Terminal(b) as t:
+        t.asks("get_plugged_in", b'{"type":"error","code":1,"text":"Command not found: get_plugged_in"}\r\n')
+        t.asks("action 0 node reset 5", b'{"type":"error","code":1,"text":"Command not found: action 0 node reset 5"}\r\n')
+        t.asks("action 0 enroll basic BBBBB 1", b'{"type":"error","code":4,"text":"Too few arguments"}\r\n')
+        t.asks("action 0 enroll remove BBBBB 1 2", b'{"type":"error","code":3,"text":"Too many arguments"}\r\n')
+        t.asks("action 0 enroll basic BBBBB 0 480", WRONG)
+        secret = colons(node_key(A))
+        t.asks("unknown " + secret, b'{"type":"error","code":1,"text":"Command not found: unknown *"}\r\n')
+        t.send("x" * 20000)
+        expect(b'"code":3' in t.line(), "too long")
+        t.asks('a"b\\c', b'{"type":"error","code":1,"text":"Command not found: a?b?c"}\r\n')
+        t.asks("a\x1b[2J", WRONG)
+        t.asks("action 0 enroll remove FMBBZ", WRONG)
+        expect(t.close() == 66, "the first refusal by the service is the exit status")
+        expect(b.json("node", "list")["nodes"] == [], "nothing was done")
+
+
+if __name__ == "__main__":
+    main(globals())
