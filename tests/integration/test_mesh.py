@@ -26,6 +26,8 @@ def test_over_the_mesh_directed_and_broadcast():
         b.order("rssi", GATEWAY, A, -60)
         b.order("rssi", GATEWAY, B, -88)  # too weak for a proposal, good enough for an enrollment
         b.order("rssi", A, B, -127)
+        b.order("node", GATEWAY, "off")  # it may have seen them better before: a proposal would name them
+        b.order("node", GATEWAY, "on")
         b.add(A, B, options=QUICK)
         b.events.wait(B, "saved")
         b.order("rssi", GATEWAY, B, -60)  # or it would not find its way into the mesh
