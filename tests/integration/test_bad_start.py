@@ -382,7 +382,7 @@ def test_observers_change_nothing_and_enrollers_only_what_is_theirs():
         books = Books(lab.path("enrolld.db"))
         before = books.all()
         looks = {"Status", "BundleList", "BundleShow", "EnrolleeList", "EnrolleeShow", "NetworkList", "NetworkShow",
-                 "NodeList", "NodeShow", "Watch", "AuditList", "AuditVerify"}
+                 "NodeList", "NodeShow", "Watch", "AuditList", "AuditVerify", "MeshProposals", "MeshNodes"}
         with Other(lab, STRANGER, OBSERVER_GID) as c:
             assert c.call("Status")["parameters"]["role"] == "observer"
             for m in methods(lab):
