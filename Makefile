@@ -35,7 +35,7 @@ VECTORS_SRC := $(wildcard tests/vectors/test_*.c)
 FUZZERS := $(wildcard tests/fuzz/fuzz_*.c)
 BENCHES := $(wildcard tests/bench/*.c)
 SUPPORT := $(filter-out tests/support/killshim.c,$(wildcard tests/support/*.c))
-SLOW    := tests/integration/test_mesh_faults.py tests/integration/test_mesh_orders.py
+SLOW    := tests/integration/test_mesh.py tests/integration/test_mesh_faults.py tests/integration/test_mesh_orders.py
 VECTORS ?= tests/vectors
 FUZZ_SECONDS ?= 60
 
