@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/job.h"
+#include "enr/hex.h"
 #include "enr/meshmsg.h"
 
 struct words {
@@ -119,10 +120,12 @@ static void append(char out[JOB_TEXT_SIZE], const char *text)
 
 static void append_code(char out[JOB_TEXT_SIZE], uint8_t code)
 {
-	static const char digits[] = "0123456789abcdef";
-	const char hex[] = {'0', 'x', digits[code >> 4], digits[code & 15], ':', ' ', '\0'};
+	char hex[3];
 
+	hex_print(&code, sizeof(code), hex);
+	append(out, "0x");
 	append(out, hex);
+	append(out, ": ");
 	append(out, meshmsg_result_text(code));
 	append(out, "; ");
 	append(out, meshmsg_result_advice(code));

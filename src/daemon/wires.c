@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "control/control.h"
+#include "enr/hex.h"
 #include "enr/serial.h"
 #include "enroll/batch.h"
 #include "enroll/listener.h"
@@ -16,13 +17,7 @@
 
 static const char *hex(const uint8_t *p, size_t n, char out[ID_TEXT_BYTES])
 {
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < n; i++) {
-		out[2 * i] = digits[p[i] >> 4];
-		out[2 * i + 1] = digits[p[i] & 15];
-	}
-	out[2 * n] = '\0';
+	hex_print(p, n, out);
 	return out;
 }
 

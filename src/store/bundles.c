@@ -92,29 +92,16 @@ enum err bundles_find(struct store *s, const uint8_t first[BUNDLE_ID_BYTES],
 	return e == ERR_OK && several ? ERR_CONFLICT : e;
 }
 
-/* ERR_CONFLICT unless all enrollee ids of the range are the same one. */
-static enum err one_enrollee(struct store *s, const struct public32 *first,
-	const struct public32 *last, struct public32 *out)
-{
-	static const char RANGE[] = "SELECT DISTINCT enrollee_id FROM bundles "
-				    "WHERE enrollee_id BETWEEN ? AND ? LIMIT 2";
-
-	return stmt_one_id(s, RANGE, first, last, out);
-}
-
 enum err bundles_find_enrollee(struct store *s, const struct public32 *first,
 	const struct public32 *last, struct bundle_row *out)
 {
+	static const char RANGE[] = "SELECT DISTINCT enrollee_id FROM bundles "
+				    "WHERE enrollee_id BETWEEN ? AND ? LIMIT 2";
 	static const char FIND[] = "SELECT " COLUMNS " FROM " TABLES " WHERE b.enrollee_id = ? "
 				   "ORDER BY b.ended = 0 DESC, b.ended DESC LIMIT 1";
 	struct public32 id;
-	struct stmt q;
-	enum err e = one_enrollee(s, first, last, &id);
+	struct stmt q = stmt_by_id(s, RANGE, FIND, first, last, &id);
 
-	if (e != ERR_OK)
-		return e;
-	q = stmt_start(s, FIND);
-	stmt_bind_bytes(&q, id.b, sizeof(id.b));
 	if (stmt_step(&q))
 		read_row(&q, out);
 	return stmt_end_found(&q);

@@ -82,29 +82,16 @@ enum err devices_live(struct store *s, const uint8_t prefix[8], int64_t *row)
 	return stmt_end_found(&q);
 }
 
-/* ERR_CONFLICT unless all device ids of the range are the same one. */
-static enum err one_device(struct store *s, const struct public32 *first,
-	const struct public32 *last, struct public32 *out)
-{
-	static const char RANGE[] = "SELECT DISTINCT device_id FROM devices "
-				    "WHERE device_id BETWEEN ? AND ? LIMIT 2";
-
-	return stmt_one_id(s, RANGE, first, last, out);
-}
-
 enum err devices_find(struct store *s, const struct public32 *first, const struct public32 *last,
 	struct device_row *out)
 {
+	static const char RANGE[] = "SELECT DISTINCT device_id FROM devices "
+				    "WHERE device_id BETWEEN ? AND ? LIMIT 2";
 	static const char FIND[] = "SELECT " COLUMNS " FROM " TABLES " WHERE d.device_id = ? "
 				   "ORDER BY d.ended = 0 DESC, d.ended DESC LIMIT 1";
 	struct public32 id;
-	struct stmt q;
-	enum err e = one_device(s, first, last, &id);
+	struct stmt q = stmt_by_id(s, RANGE, FIND, first, last, &id);
 
-	if (e != ERR_OK)
-		return e;
-	q = stmt_start(s, FIND);
-	stmt_bind_bytes(&q, id.b, sizeof(id.b));
 	if (stmt_step(&q))
 		read_row(&q, out);
 	return stmt_end_found(&q);

@@ -243,7 +243,7 @@ enum err stmt_end_found(struct stmt *q)
 	return e == ERR_OK && !q->found ? ERR_NOT_FOUND : e;
 }
 
-enum err stmt_one_id(struct store *s, const char *sql, const struct public32 *first,
+static enum err one_id(struct store *s, const char *sql, const struct public32 *first,
 	const struct public32 *last, struct public32 *out)
 {
 	struct stmt q = stmt_start(s, sql);
@@ -258,6 +258,18 @@ enum err stmt_one_id(struct store *s, const char *sql, const struct public32 *fi
 	}
 	e = stmt_end_found(&q);
 	return e == ERR_OK && several ? ERR_CONFLICT : e;
+}
+
+struct stmt stmt_by_id(struct store *s, const char *range, const char *find,
+	const struct public32 *first, const struct public32 *last, struct public32 *keep)
+{
+	struct stmt q = {.store = s, .error = one_id(s, range, first, last, keep)};
+
+	if (q.error != ERR_OK)
+		return q;
+	q = stmt_start(s, find);
+	stmt_bind_bytes(&q, keep->b, sizeof(keep->b));
+	return q;
 }
 
 enum err stmt_run(struct stmt *q, size_t *changes)

@@ -60,11 +60,12 @@ const char *stmt_text_view(struct stmt *q);
 ENR_MUST_CHECK enum err stmt_end(struct stmt *q);
 ENR_MUST_CHECK enum err stmt_end_found(struct stmt *q); /* ERR_NOT_FOUND if there was no row */
 /*
- * The one id of 32 bytes between first and last, both included, that the query finds: it takes both
- * as parameters and returns at most two DISTINCT ones. ERR_NOT_FOUND, ERR_CONFLICT (several).
+ * The query find with its one parameter bound: the one id of 32 bytes between first and last, both
+ * included. range finds that: it takes both and returns at most two DISTINCT ones. keep holds the
+ * id until the statement ends. The cursor ends in ERR_NOT_FOUND (none), ERR_CONFLICT (several).
  */
-ENR_MUST_CHECK enum err stmt_one_id(struct store *s, const char *sql, const struct public32 *first,
-	const struct public32 *last, struct public32 *out);
+struct stmt stmt_by_id(struct store *s, const char *range, const char *find,
+	const struct public32 *first, const struct public32 *last, struct public32 *keep);
 /* Steps to the end and ends; changes (may be NULL): rows inserted, updated or deleted. */
 ENR_MUST_CHECK enum err stmt_run(struct stmt *q, size_t *changes);
 /* The same, and the rule of law 6: exactly one row changed, else ERR_NOT_FOUND. */
