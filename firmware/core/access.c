@@ -432,6 +432,16 @@ void access_cancel(struct node *n)
 		n->port->connect_cancel(n->port->ctx);
 }
 
+/* §1.5: own id + (slot + 1) * 2000, which is made for ids of a mesh. An asset's id, which is in no
+ * mesh, would lead out of 2000…19999, into other assets' ids, and round the end of 16 bits to 0,
+ * everybody: it counts as 0. */
+static uint16_t virtual_id(const struct node *n, uint8_t slot)
+{
+	uint16_t own = n->config.node_id > ACCESS_MESH_ID_MAX ? 0 : n->config.node_id;
+
+	return (uint16_t)(own + (slot + 1) * MESHMSG_VIRTUAL_STEP);
+}
+
 static void open_slot(struct node *n, struct access_link *l, uint16_t link, enum port_role role,
 	const uint8_t address[PORT_ADDRESS_BYTES])
 {
@@ -439,7 +449,7 @@ static void open_slot(struct node *n, struct access_link *l, uint16_t link, enum
 	l->state = ACCESS_CONNECTED;
 	l->role = role;
 	l->link = link;
-	l->virtual_id = (uint16_t)(n->config.node_id + (slot_of(n, l) + 1) * MESHMSG_VIRTUAL_STEP);
+	l->virtual_id = virtual_id(n, slot_of(n, l));
 	/* NOLINTNEXTLINE(bugprone-branch-clone): two limits, of the same length today */
 	l->deadline_ms = n->now_ms + (role == PORT_CENTRAL ? ACCESS_OPEN_MS : MESHSEC_RESOLVE_MS);
 	memcpy(l->address, address, PORT_ADDRESS_BYTES);

@@ -16,7 +16,8 @@
 #define ACCESS_QUEUE_BYTES 640 /* messages that wait, one length byte each */
 #define ACCESS_CORRUPT_MAX 32  /* §3.7 */
 #define ACCESS_NO_SLOT 0xFF
-#define ACCESS_OPEN_MS 5000 /* central: subscribe, then handshake, each */
+#define ACCESS_MESH_ID_MAX (MESHMSG_NODE_LAST + 1) /* §4.4.5: 2000 is taken, too */
+#define ACCESS_OPEN_MS 5000                        /* central: subscribe, then handshake, each */
 
 struct node;
 

@@ -1,6 +1,7 @@
 /* MeshAccess on a node (mesh-protocol §2.3, §3): keys, time limits, corruption, translation, as a
  * gateway in the virtual air sees them. */
 #include "base/crypto_openssl.h"
+#include "support/fake_port.h"
 #include "support/sim_gateway.h"
 #include "unit/suite.h"
 
@@ -300,6 +301,56 @@ START_TEST(takes_only_three_incoming_connections)
 }
 END_TEST
 
+static const struct {
+	uint16_t own, base;
+} virtual_bases[] = {
+	{0, 0}, /* the default id of a serial that 1999 divides */
+	{1, 1},
+	{1999, 1999},
+	{2000, 2000},
+	{2001, 0},
+	{33000, 0},
+	{55535, 0}, /* the fifth slot would be 65535, which must never be sent */
+	{55536, 0}, /* … 0, everybody */
+	{57536, 0},
+	{58000, 0},
+	{65535, 0},
+};
+
+/* Fills all five slots: three peers that came, two that we connect to. */
+static void open_all_slots(struct fake_port *f)
+{
+	static const uint8_t address[PORT_ADDRESS_BYTES] = {1, 9, 9, 9, 9, 9, 0xC9};
+	const struct secret16 key = key_of(0xA1);
+
+	for (uint16_t link = 1; link <= ACCESS_IN_MAX; link++)
+		fake_connect(f, link);
+	for (uint16_t link = ACCESS_IN_MAX + 1; link <= ACCESS_LINKS_MAX; link++) {
+		f->node.enroll.state = ENROLL_CONNECTING; /* or it would hang up at once */
+		ck_assert_int_eq(
+			access_connect(&f->node, address, 1000, MESHSEC_KEY_NODE, &key), ERR_OK);
+		node_on_connected(&f->node, f->now_ms, link, PORT_CENTRAL, address);
+	}
+}
+
+/* §1.5: always 2000…19999, whatever the own id is. */
+START_TEST(virtual_ids_never_leave_their_range)
+{
+	static struct fake_port f;
+
+	fake_init(&f);
+	f.node.config.node_id = virtual_bases[_i].own;
+	open_all_slots(&f);
+	for (unsigned slot = 0; slot < ACCESS_LINKS_MAX; slot++) {
+		const struct access_link *l = &f.node.access.links[slot];
+
+		ck_assert_int_ne(l->state, ACCESS_FREE);
+		ck_assert_uint_eq(l->virtual_id, virtual_bases[_i].base + (slot + 1) * 2000);
+		ck_assert_uint_lt(l->virtual_id, MESHMSG_GROUP_FIRST);
+	}
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
 	tcase_add_test(tc, opens_for_each_key_that_it_has);
@@ -312,6 +363,8 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, answers_under_the_gateways_own_id);
 	tcase_add_test(tc, restrained_and_user_keys_may_ask_nothing);
 	tcase_add_test(tc, takes_only_three_incoming_connections);
+	tcase_add_loop_test(tc, virtual_ids_never_leave_their_range, 0,
+		sizeof(virtual_bases) / sizeof(virtual_bases[0]));
 }
 
 int main(void)
