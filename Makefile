@@ -171,6 +171,12 @@ check-integration: build/rel/tests/killshim.so all $(PROGRAMS:%=build/asan/%)
 # Minutes of lost links, dying radios and takeovers: by hand and before a release.
 check-mesh: build/rel/tests/killshim.so all
 	@JOBS=2 tools/run-tests mesh $(SLOW)
+# The mesh once more over link_socket, where enrolld's mesh goes by the simulated time.
+.PHONY: check-socket
+SOCKET := tests/integration/test_mesh.py tests/integration/test_mesh_faults.py tests/integration/test_mesh_orders.py \
+	tests/integration/test_terminal.py
+check-socket: all
+	@MESH_LINK=socket tools/run-tests socket $(SOCKET)
 check-interop: all
 	@tools/run-tests interop $(wildcard tests/interop/test_*.py)
 

@@ -216,7 +216,7 @@ static enum err new_link(struct daemon *d, struct link *out)
 
 static int start_mesh(struct daemon *d)
 {
-	static const struct mesh_events events = {.adapter = wire_adapter};
+	static const struct mesh_events events = {.adapter = wire_adapter, .time = wire_time};
 	struct link link;
 	struct runner_config config = {
 		.store = d->store,

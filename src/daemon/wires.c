@@ -12,6 +12,7 @@
 #include "enroll/nodes.h"
 #include "enroll/runner.h"
 #include "enroll/service.h"
+#include "mesh/timer_event.h"
 
 #define ID_TEXT_BYTES 65 /* 32 bytes in hex and a NUL */
 
@@ -100,8 +101,17 @@ void wire_adapter(void *arg, bool ready)
 	struct daemon *d = arg;
 
 	log_info("radio %s", ready ? "ready" : "away");
+	if (!ready)
+		timer_event_unfollow(d->timers);
 	if (d->runner)
 		runner_on_adapter(d->runner, ready);
+}
+
+void wire_time(void *arg, uint64_t now_ms)
+{
+	struct daemon *d = arg;
+
+	timer_event_follow(d->timers, now_ms);
 }
 
 enum err wire_ping(void *arg, const struct clock_now *now, const char *device_id,

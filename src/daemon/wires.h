@@ -48,6 +48,7 @@ struct daemon {
 void wire_service_event(void *arg, const struct service_event *e);
 void wire_node_event(void *arg, const struct nodes_event *e);
 void wire_adapter(void *arg, bool ready);
+void wire_time(void *arg, uint64_t now_ms);
 enum err wire_ping(void *arg, const struct clock_now *now, const char *device_id,
 	const uint8_t body[8], struct reason *why);
 void wire_status(void *arg, struct control_daemon_status *out);

@@ -22,7 +22,7 @@ enum link_dgram_type {
 	LINK_DGRAM_WRITE,        /* G: 1 to 20 bytes */
 	LINK_DGRAM_NOTIFY,       /* R: 1 to 20 bytes */
 	LINK_DGRAM_DISCONNECTED, /* R: reason u8, an enum link_down; G: hang up, reason 0 */
-	LINK_DGRAM_TIME          /* R, link 0: milliseconds u64 of the simulated world */
+	LINK_DGRAM_TIME /* R, link 0: milliseconds u64 of the simulated world; G: the same, done */
 };
 
 struct link_dgram {

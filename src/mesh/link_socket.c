@@ -171,6 +171,16 @@ static void on_disconnected(struct sock *s, struct sock_conn *c, enum link_down 
 	tell_down(s, c, c->state == SOCK_CLOSING ? LINK_DOWN_LOCAL : reason);
 }
 
+/* The same back when all that was due is done: the world may wait for us. An answer that does not
+ * fit is no loss, time is told again. */
+static void on_time(struct sock *s, const struct link_dgram *d)
+{
+	if (s->events->time)
+		s->events->time(s->arg, d->now_ms);
+	if (s->fd >= 0 && send_dgram(s, d) != ERR_OK)
+		log_debug("link: time not answered");
+}
+
 static void on_dgram(struct sock *s, const struct link_dgram *d)
 {
 	struct sock_conn *c = conn_of(s, d->link);
@@ -192,8 +202,7 @@ static void on_dgram(struct sock *s, const struct link_dgram *d)
 			on_disconnected(s, c, d->reason);
 		break;
 	case LINK_DGRAM_TIME:
-		if (s->events->time)
-			s->events->time(s->arg, d->now_ms);
+		on_time(s, d);
 		break;
 	case LINK_DGRAM_CONNECT:
 	case LINK_DGRAM_WRITE:

@@ -8,12 +8,16 @@
 struct timer_event {
 	struct timers timers;
 	struct event *wake;
+	bool follows; /* a simulated world's time instead of the machine's */
+	uint64_t told_ms;
+	uint64_t ahead_ms; /* added to either (mod 2^64), so that ours goes on where it stood */
 };
 
 static uint64_t read_clock(void *ctx)
 {
-	(void)ctx;
-	return clock_boot_ms();
+	const struct timer_event *te = ctx;
+
+	return te->ahead_ms + (te->follows ? te->told_ms : clock_boot_ms());
 }
 
 static void rearm(void *ctx)
@@ -23,7 +27,7 @@ static void rearm(void *ctx)
 	struct timeval tv;
 
 	(void)timers_now(&te->timers);
-	if (!timers_next(&te->timers, &left_ms)) {
+	if (te->follows || !timers_next(&te->timers, &left_ms)) {
 		(void)event_del(te->wake);
 		return;
 	}
@@ -38,7 +42,27 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	timers_run(&te->timers, clock_boot_ms());
+	timers_run(&te->timers, read_clock(te));
+}
+
+void timer_event_follow(struct timer_event *te, uint64_t told_ms)
+{
+	uint64_t now_ms = read_clock(te);
+
+	if (!te->follows || told_ms < te->told_ms) /* another world */
+		te->ahead_ms = now_ms - told_ms;
+	te->follows = true;
+	te->told_ms = told_ms;
+	timers_run(&te->timers, read_clock(te));
+}
+
+void timer_event_unfollow(struct timer_event *te)
+{
+	if (!te->follows)
+		return;
+	te->ahead_ms = read_clock(te) - clock_boot_ms();
+	te->follows = false;
+	rearm(te);
 }
 
 enum err timer_event_new(struct event_base *base, struct timer_event **out)

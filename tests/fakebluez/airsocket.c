@@ -11,6 +11,7 @@
 #define LINKS_MAX 16
 #define SERVICE_DATA_AT 11
 #define TIME_EVERY_MS 100 /* virtual */
+#define SLACK_MS 200      /* so far the world runs ahead of a gateway that answers */
 
 struct airlink {
 	uint16_t theirs; /* the gateway's number; 0: free */
@@ -168,10 +169,13 @@ static void on_datagram(struct airsocket *s, const struct link_dgram *d)
 		if (l)
 			air_radio_disconnect(s->radio, l->ours);
 		return;
+	case LINK_DGRAM_TIME:
+		if (d->now_ms <= air_now_ms(s->drive->air))
+			drive_limit(s->drive, d->now_ms + SLACK_MS);
+		return;
 	case LINK_DGRAM_ADVERT:
 	case LINK_DGRAM_CONNECTED:
 	case LINK_DGRAM_NOTIFY:
-	case LINK_DGRAM_TIME:
 		return; /* ours to say */
 	}
 }
@@ -187,6 +191,7 @@ static void part(struct airsocket *s)
 	air_radio_free(s->radio);
 	s->radio = NULL;
 	memset(s->links, 0, sizeof(s->links));
+	drive_limit(s->drive, UINT64_MAX);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -230,11 +235,14 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 static void on_time(evutil_socket_t fd, short what, void *arg)
 {
 	struct airsocket *s = arg;
-	const struct link_dgram d = {.type = LINK_DGRAM_TIME, .now_ms = air_now_ms(s->drive->air)};
+	struct link_dgram d = {.type = LINK_DGRAM_TIME};
 
 	(void)fd;
 	(void)what;
+	drive_sync(s->drive);
+	d.now_ms = air_now_ms(s->drive->air);
 	send_out(s, &d);
+	drive_arm(s->drive);
 }
 
 static int listen_at(const char *path)
@@ -263,32 +271,50 @@ enum err airsocket_new(struct drive *drive, const char *path, struct airsocket *
 	if (!s)
 		return ERR_NOMEM;
 	s->drive = drive;
-	s->client = -1;
+	s->client = s->listener = -1;
 	memcpy(s->path, path, strlen(path) + 1);
-	s->listener = listen_at(path);
-	if (s->listener < 0) {
-		free(s);
+	s->time_event = event_new(drive->base, -1, EV_PERSIST, on_time, s);
+	if (!s->time_event)
+		abort();
+	if (!airsocket_set_up(s, true)) {
+		airsocket_free(s);
 		return ERR_IO;
 	}
-	s->listen_event = event_new(drive->base, s->listener, EV_READ | EV_PERSIST, on_accept, s);
-	s->time_event = event_new(drive->base, -1, EV_PERSIST, on_time, s);
-	if (!s->listen_event || !s->time_event)
-		abort();
-	(void)event_add(s->listen_event, NULL);
 	(void)event_add(s->time_event, &tv);
 	*out = s;
 	return ERR_OK;
+}
+
+bool airsocket_set_up(struct airsocket *s, bool up)
+{
+	if (up == (s->listener >= 0))
+		return true;
+	if (!up) {
+		part(s);
+		event_free(s->listen_event);
+		close(s->listener);
+		s->listen_event = NULL;
+		s->listener = -1;
+		(void)unlink(s->path);
+		return true;
+	}
+	s->listener = listen_at(s->path);
+	if (s->listener < 0)
+		return false;
+	s->listen_event =
+		event_new(s->drive->base, s->listener, EV_READ | EV_PERSIST, on_accept, s);
+	if (!s->listen_event)
+		abort();
+	(void)event_add(s->listen_event, NULL);
+	return true;
 }
 
 void airsocket_free(struct airsocket *s)
 {
 	if (!s)
 		return;
-	part(s);
-	event_free(s->listen_event);
+	(void)airsocket_set_up(s, false);
 	event_free(s->time_event);
-	close(s->listener);
-	(void)unlink(s->path);
 	free(s);
 }
 

@@ -2,9 +2,24 @@
 
 #include "base/clock.h"
 
-uint64_t drive_now_ms(const struct drive *d)
+/* What is waited for at the limit is not made up for later. */
+uint64_t drive_now_ms(struct drive *d)
 {
-	return (clock_boot_ms() - d->start_ms) * d->speed;
+	uint64_t boot_ms = clock_boot_ms();
+	uint64_t now_ms = d->base_ms + (boot_ms - d->start_ms) * d->speed;
+
+	if (now_ms <= d->limit_ms)
+		return now_ms;
+	d->base_ms = d->limit_ms;
+	d->start_ms = boot_ms;
+	return d->limit_ms;
+}
+
+void drive_limit(struct drive *d, uint64_t limit_ms)
+{
+	uint64_t now_ms = drive_now_ms(d); /* by the old limit */
+
+	d->limit_ms = limit_ms > now_ms ? limit_ms : now_ms;
 }
 
 struct timeval drive_delay(const struct drive *d, uint64_t virtual_ms)
@@ -29,7 +44,7 @@ void drive_arm(struct drive *d)
 	uint64_t next = air_next_ms(d->air), now = drive_now_ms(d);
 	struct timeval tv;
 
-	if (d->running || next == AIR_NEVER)
+	if (d->running || next == AIR_NEVER || now >= d->limit_ms)
 		return;
 	tv = drive_delay(d, next > now ? next - now : 0);
 	(void)event_add(d->timer, &tv);
@@ -50,6 +65,7 @@ enum err drive_init(struct drive *d, struct event_base *base, struct air *air, u
 	d->air = air;
 	d->speed = speed;
 	d->start_ms = clock_boot_ms();
+	d->limit_ms = UINT64_MAX;
 	d->timer = event_new(base, -1, 0, on_timer, d);
 	if (!d->timer)
 		return ERR_NOMEM;

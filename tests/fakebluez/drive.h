@@ -11,9 +11,11 @@ struct drive {
 	struct event_base *base;
 	struct air *air;
 	struct event *timer;
-	unsigned speed; /* virtual milliseconds for each real one */
+	unsigned speed;   /* virtual milliseconds for each real one */
+	uint64_t base_ms; /* virtual time when the machine's clock stood at start_ms */
 	uint64_t start_ms;
-	bool running; /* inside air_run_until: it must not be entered twice */
+	uint64_t limit_ms; /* virtual time does not pass it; UINT64_MAX: free */
+	bool running;      /* inside air_run_until: it must not be entered twice */
 };
 
 /* base and air are borrowed. ERR_NOMEM. */
@@ -27,6 +29,8 @@ void drive_arm(struct drive *d);
 /* A virtual delay as a real one, for timers of BlueZ's own. */
 struct timeval drive_delay(const struct drive *d, uint64_t virtual_ms);
 /* Virtual now, without running anything. */
-uint64_t drive_now_ms(const struct drive *d);
+uint64_t drive_now_ms(struct drive *d);
+/* Lets it not pass that moment, so that whoever takes part can keep up; UINT64_MAX: free. */
+void drive_limit(struct drive *d, uint64_t limit_ms);
 
 #endif

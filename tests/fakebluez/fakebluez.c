@@ -10,12 +10,17 @@
  *   snapshot [full]             all nodes as one JSON array
  *   type SERIAL LINE            on the node's terminal
  *   lines SERIAL                what its terminal has shown since, as one JSON array
- *   node SERIAL on|off          power            node SERIAL press|release   its button
+ *   node SERIAL on|off          its power
+ *   node SERIAL press|release   its button
  *   fault SERIAL NAME[,NAME]    wrong behaviours (sim_node.h), none: none
  *   cut SERIAL K                power fails at its K-th flash operation from now
- *   rssi SERIAL SERIAL DBM      between nodes    lose SERIAL                 the gateway's link
- * breaks adapter on|off|in|out       powered, plugged bluez die|revive            as kill -9 and a
- * new start time                        virtual milliseconds quit
+ *   rssi SERIAL SERIAL DBM      between nodes
+ *   lose SERIAL                 the gateway's link to it breaks
+ *   adapter on|off|in|out       powered, plugged
+ *   bluez die|revive            as kill -9 and a new start
+ *   socket die|revive           the same of the radio socket
+ *   time                        virtual milliseconds
+ *   quit
  */
 #include <errno.h>
 #include <getopt.h>
@@ -196,7 +201,9 @@ static void order_rssi(struct order *o)
 
 static void order_lose(struct order *o)
 {
-	bool ok = o->node && o->f->bluez && bluez_lose_link(o->f->bluez, sim_node_address(o->node));
+	const uint8_t *address = o->node ? sim_node_address(o->node) : NULL;
+	bool ok = address && (o->f->bluez ? bluez_lose_link(o->f->bluez, address)
+					  : airsocket_lose_link(o->f->socket, address));
 
 	say(ok, "no such link");
 }
@@ -261,6 +268,14 @@ static void order_bluez(struct order *o)
 	say(ok, "die or revive");
 }
 
+static void order_socket(struct order *o)
+{
+	const char *what = o->argc > 1 ? o->argv[1] : "";
+	bool ok = o->f->socket && (is(what, "die") || is(what, "revive"));
+
+	say(ok && airsocket_set_up(o->f->socket, is(what, "revive")), "die or revive");
+}
+
 static void order_time(struct order *o)
 {
 	printf("%llu\n", (unsigned long long)air_now_ms(o->f->air));
@@ -286,6 +301,7 @@ static const struct {
 	{"lines", order_lines},
 	{"adapter", order_adapter},
 	{"bluez", order_bluez},
+	{"socket", order_socket},
 	{"time", order_time},
 	{"quit", order_quit},
 };

@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from meshlab import Building, expect, main, member, node  # noqa: E402
+from meshlab import Building, expect, main, member, node, over  # noqa: E402
 
 GATEWAY, A, B, C = "FMBBC", "FMBBF", "FMBBG", "FMBBH"
 QUICK = ("--attempt", "4s")
@@ -35,10 +35,12 @@ def test_link_lost_at_every_step():
 
 
 def test_bluetoothd_dies_at_every_step():
+    """Or the process behind the radio socket."""
     with house() as b:
-        faults(b, lambda b, s: b.order("bluez", "die"), lambda b, s: b.order("bluez", "revive"))
+        faults(b, lambda b, s: b.radio("die"), lambda b, s: b.radio("revive"))
 
 
+@over("bluez")
 def test_adapter_goes_and_comes_at_every_step():
     with house() as b:
         faults(b, lambda b, s: b.order("adapter", "off"), lambda b, s: b.order("adapter", "on"))

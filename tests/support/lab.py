@@ -159,16 +159,20 @@ class Lab:
         wait_until("the private D-Bus", lambda: os.path.exists(sock))
         return self.bus_address
 
-    def start_air(self, nodes, speed=5, seed=1, extra=()):
-        """nodes: lines of a node file, see firmware/port/host/sim_node.h."""
+    def start_air(self, nodes, speed=5, seed=1, link="bluez", extra=()):
+        """nodes: lines of a node file, see firmware/port/host/sim_node.h. link: bluez or socket."""
         with open(self.path("nodes.conf"), "w") as f:
             f.write("\n".join(nodes) + "\n")
         os.makedirs(self.path("flash"), exist_ok=True)
-        self.conf["mesh"].update(link="bluez", bus=self.bus_address)
+        if link == "bluez":
+            self.conf["mesh"].update(link="bluez", bus=self.bus_address or self.start_bus())
+            way = ("--bus", self.bus_address)
+        else:
+            self.conf["mesh"].update(link="socket", link_socket=self.path("air.sock"))
+            way = ("--link-socket", self.path("air.sock"))
         return self.spawn("fakebluez", [
-            self.program("fakebluez"), "--bus", self.bus_address, "--nodes", self.path("nodes.conf"),
-            "--state", self.path("flash"), "--speed", str(speed), "--seed", str(seed), *extra],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self.program("fakebluez"), *way, "--nodes", self.path("nodes.conf"), "--state", self.path("flash"),
+            "--speed", str(speed), "--seed", str(seed), *extra], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def write_conf(self):
         with open(self.path("enrolld.conf"), "w") as f:

@@ -223,6 +223,22 @@ START_TEST(bad_datagrams_are_dropped_and_the_link_lives)
 }
 END_TEST
 
+START_TEST(time_is_answered_when_all_that_was_due_is_done)
+{
+	uint8_t b[LINK_DGRAM_MAX];
+	struct link_dgram d;
+
+	begin();
+	radio_sends(&(struct link_dgram){.type = LINK_DGRAM_TIME, .now_ms = 5000});
+	run();
+	ck_assert_int_eq(time_count, 1);
+	d = radio_gets(b);
+	ck_assert_int_eq(d.type, LINK_DGRAM_TIME);
+	ck_assert_uint_eq(d.now_ms, 5000);
+	end();
+}
+END_TEST
+
 START_TEST(adverts_come_only_while_scanning)
 {
 	static const uint8_t data[3] = {1, 2, 3};
@@ -365,6 +381,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, connects_writes_hears_and_hangs_up);
 	tcase_add_test(tc, never_writes_an_empty_or_long_packet);
 	tcase_add_test(tc, bad_datagrams_are_dropped_and_the_link_lives);
+	tcase_add_test(tc, time_is_answered_when_all_that_was_due_is_done);
 	tcase_add_test(tc, adverts_come_only_while_scanning);
 	tcase_add_test(tc, full_socket_is_back_pressure);
 	tcase_add_test(tc, room_is_told);
