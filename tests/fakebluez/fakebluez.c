@@ -36,14 +36,9 @@
 #include "enr/serial.h"
 #include "fakebluez/airsocket.h"
 #include "fakebluez/bluez.h"
-#include "fakebluez/drive.h"
-#include "firmware/port/host/sim_node.h"
+#include "fakebluez/orders.h"
 
-#define LINE_BYTES 1024
-#define TYPED_BYTES 400
-#define WORDS_MAX 20
 #define SPEED_MAX 1000
-#define PATH_BYTES 512
 
 struct options {
 	const char *bus, *socket, *nodes, *state, *dump;
@@ -58,299 +53,64 @@ struct fake {
 	struct drive drive;
 	struct bluez *bluez; /* one of these two */
 	struct airsocket *socket;
-	struct event *input;
-	char line[LINE_BYTES];
-	size_t line_bytes;
+	struct orders orders;
 	bool said_ready;
 };
-
-/* --- nodes
- * ---------------------------------------------------------------------------------------- */
-
-static enum err add_node(struct fake *f, const char *state, const struct sim_spec *spec)
-{
-	char path[PATH_BYTES], serial[SERIAL_TEXT_SIZE];
-
-	serial_print(spec->serial_index, serial);
-	snprintf(path, sizeof(path), "%s/%s.flash", state ? state : "", serial);
-	return air_add_node(f->air, spec, state ? path : NULL, NULL);
-}
-
-static int load_nodes(struct fake *f, const struct options *o)
-{
-	FILE *file = fopen(o->nodes, "re");
-	char line[SIM_SPEC_LINE_MAX];
-	struct sim_spec spec;
-	int number = 0;
-	enum err e = ERR_OK;
-
-	if (!file) {
-		fprintf(stderr, "fakebluez: %s: %s\n", o->nodes, strerror(errno));
-		return -1;
-	}
-	while (e == ERR_OK && fgets(line, sizeof(line), file)) {
-		number++;
-		e = sim_spec_parse(line, &spec);
-		if (e == ERR_OK)
-			e = add_node(f, o->state, &spec);
-		else if (e == ERR_NOT_FOUND)
-			e = ERR_OK;
-	}
-	fclose(file);
-	bytes_wipe(&spec, sizeof(spec));
-	bytes_wipe(line, sizeof(line));
-	if (e != ERR_OK)
-		fprintf(stderr, "fakebluez: %s:%d: %s\n", o->nodes, number, err_text(e));
-	return e == ERR_OK ? 0 : -1;
-}
 
 /* --- orders
  * ---------------------------------------------------------------------------------------------- */
 
-struct order {
-	struct fake *f;
-	int argc;
-	char *argv[WORDS_MAX];
-	struct sim_node *node; /* of argv[1], if it is a serial that is there */
-};
-
-static bool is(const char *a, const char *b)
-{
-	return strcmp(a, b) == 0;
-}
-
-static void say(bool ok, const char *why)
-{
-	if (ok)
-		puts("ok");
-	else
-		printf("error %s\n", why);
-}
-
-static struct sim_node *find_node(struct fake *f, const char *text)
-{
-	uint32_t index;
-
-	return serial_parse(text, strlen(text), &index) == ERR_OK ? air_find(f->air, index) : NULL;
-}
-
-static void order_snapshot(struct order *o)
-{
-	bool full = o->argc > 1 && is(o->argv[1], "full");
-	struct sim_enrollment e;
-
-	putchar('[');
-	for (size_t i = 0; i < air_node_count(o->f->air); i++) {
-		const struct sim_node *n = air_node(o->f->air, i);
-
-		sim_node_state(n, &e);
-		fputs(i > 0 ? ",{" : "{", stdout);
-		sim_state_fields(stdout, sim_node_serial(n), &e, full);
-		printf(",\"reboots\":%u,\"cluster_size\":%u}", sim_node_reboots(n),
-			sim_node_cluster_size(n));
-	}
-	puts("]");
-	bytes_wipe(&e, sizeof(e));
-}
-
-static void order_node(struct order *o)
-{
-	const char *what = o->argc > 2 ? o->argv[2] : "";
-
-	if (!o->node) {
-		say(false, "no such node");
-		return;
-	}
-	if (is(what, "on") || is(what, "off"))
-		sim_node_power(o->node, is(what, "on"));
-	else if (is(what, "press") || is(what, "release"))
-		sim_node_button(o->node, is(what, "press"));
-	else
-		what = NULL;
-	say(what, "on, off, press or release");
-}
-
-static void order_fault(struct order *o)
-{
-	uint32_t faults;
-	bool ok = o->node && o->argc > 2 && sim_faults_parse(o->argv[2], &faults) == ERR_OK;
-
-	if (ok)
-		sim_node_set_faults(o->node, faults);
-	say(ok, "no such node or fault");
-}
-
-static void order_cut(struct order *o)
-{
-	bool ok = o->node && o->argc > 2;
-
-	if (ok)
-		sim_node_cut_power_at(o->node, (uint32_t)strtoul(o->argv[2], NULL, 10));
-	say(ok, "no such node");
-}
-
-static void order_rssi(struct order *o)
-{
-	struct sim_node *other = o->argc > 3 ? find_node(o->f, o->argv[2]) : NULL;
-	bool ok = o->node && other;
-
-	if (ok)
-		air_set_rssi(o->f->air, o->node, other, atoi(o->argv[3]));
-	say(ok, "no such node");
-}
-
 static void order_lose(struct order *o)
 {
+	struct fake *f = o->app;
 	const uint8_t *address = o->node ? sim_node_address(o->node) : NULL;
-	bool ok = address && (o->f->bluez ? bluez_lose_link(o->f->bluez, address)
-					  : airsocket_lose_link(o->f->socket, address));
+	bool ok = address && (f->bluez ? bluez_lose_link(f->bluez, address)
+				       : airsocket_lose_link(f->socket, address));
 
-	say(ok, "no such link");
-}
-
-/* The words again as one line. */
-static void order_type(struct order *o)
-{
-	char line[TYPED_BYTES] = "";
-	size_t n = 0;
-
-	for (int i = 2; i < o->argc && n < sizeof(line); i++)
-		n += (size_t)snprintf(
-			line + n, sizeof(line) - n, "%s%s", i > 2 ? " " : "", o->argv[i]);
-	say(o->node && n < sizeof(line) && sim_node_type(o->node, line, n) == ERR_OK,
-		"no such node, not running, or too long");
-}
-
-/* Each line is a JSON object. */
-static void order_lines(struct order *o)
-{
-	struct span lines = {NULL, 0};
-
-	if (!o->node) {
-		say(false, "no such node");
-		return;
-	}
-	lines = sim_node_lines(o->node);
-	putchar('[');
-	for (size_t i = 0; i < lines.n; i++)
-		if (lines.p[i] == '\r')
-			fputs(i + 2 < lines.n ? "," : "", stdout);
-		else if (lines.p[i] != '\n')
-			putchar(lines.p[i]);
-	puts("]");
+	order_say(ok, "no such link");
 }
 
 static void order_adapter(struct order *o)
 {
-	const char *what = o->argc > 1 ? o->argv[1] : "";
-	bool ok = o->f->bluez != NULL;
+	struct bluez *b = ((struct fake *)o->app)->bluez;
 
-	if (ok && (is(what, "on") || is(what, "off")))
-		bluez_set_powered(o->f->bluez, is(what, "on"));
-	else if (ok && (is(what, "in") || is(what, "out")))
-		bluez_set_plugged(o->f->bluez, is(what, "in"));
+	if (b && (order_is(o, 1, "on") || order_is(o, 1, "off")))
+		bluez_set_powered(b, order_is(o, 1, "on"));
+	else if (b && (order_is(o, 1, "in") || order_is(o, 1, "out")))
+		bluez_set_plugged(b, order_is(o, 1, "in"));
 	else
-		ok = false;
-	say(ok, "on, off, in or out");
+		b = NULL;
+	order_say(b, "on, off, in or out");
 }
 
 static void order_bluez(struct order *o)
 {
-	const char *what = o->argc > 1 ? o->argv[1] : "";
-	bool ok = o->f->bluez != NULL;
+	struct bluez *b = ((struct fake *)o->app)->bluez;
 
-	if (ok && is(what, "die"))
-		bluez_die(o->f->bluez);
-	else if (ok && is(what, "revive"))
-		bluez_revive(o->f->bluez);
+	if (b && order_is(o, 1, "die"))
+		bluez_die(b);
+	else if (b && order_is(o, 1, "revive"))
+		bluez_revive(b);
 	else
-		ok = false;
-	say(ok, "die or revive");
+		b = NULL;
+	order_say(b, "die or revive");
 }
 
 static void order_socket(struct order *o)
 {
-	const char *what = o->argc > 1 ? o->argv[1] : "";
-	bool ok = o->f->socket && (is(what, "die") || is(what, "revive"));
+	struct airsocket *s = ((struct fake *)o->app)->socket;
+	bool ok = s && (order_is(o, 1, "die") || order_is(o, 1, "revive"));
 
-	say(ok && airsocket_set_up(o->f->socket, is(what, "revive")), "die or revive");
+	order_say(ok && airsocket_set_up(s, order_is(o, 1, "revive")), "die or revive");
 }
 
-static void order_time(struct order *o)
-{
-	printf("%llu\n", (unsigned long long)air_now_ms(o->f->air));
-}
-
-static void order_quit(struct order *o)
-{
-	say(true, NULL);
-	event_base_loopbreak(o->f->base);
-}
-
-static const struct {
-	const char *word;
-	void (*fn)(struct order *o);
-} orders[] = {
-	{"snapshot", order_snapshot},
-	{"node", order_node},
-	{"fault", order_fault},
-	{"cut", order_cut},
-	{"rssi", order_rssi},
+static const struct order_row rows[] = {
 	{"lose", order_lose},
-	{"type", order_type},
-	{"lines", order_lines},
 	{"adapter", order_adapter},
 	{"bluez", order_bluez},
 	{"socket", order_socket},
-	{"time", order_time},
-	{"quit", order_quit},
+	{NULL, NULL},
 };
-
-static void obey(struct fake *f, char *line)
-{
-	struct order o = {.f = f};
-	char *save = NULL;
-
-	for (char *w = strtok_r(line, " \t\r", &save); w && o.argc < WORDS_MAX;
-		w = strtok_r(NULL, " \t\r", &save))
-		o.argv[o.argc++] = w;
-	if (o.argc == 0)
-		return;
-	o.node = o.argc > 1 ? find_node(f, o.argv[1]) : NULL;
-	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
-		if (is(o.argv[0], orders[i].word)) {
-			drive_sync(&f->drive);
-			orders[i].fn(&o);
-			drive_arm(&f->drive);
-			fflush(stdout);
-			return;
-		}
-	say(false, "unknown order");
-	fflush(stdout);
-}
-
-static void on_input(evutil_socket_t fd, short what, void *arg)
-{
-	struct fake *f = arg;
-	ssize_t n = read(fd, f->line + f->line_bytes, sizeof(f->line) - f->line_bytes - 1);
-	char *end;
-
-	(void)what;
-	if (n <= 0) { /* nobody gives orders any more; the nodes live on */
-		(void)event_del(f->input);
-		return;
-	}
-	f->line_bytes += (size_t)n;
-	f->line[f->line_bytes] = '\0';
-	while ((end = strchr(f->line, '\n')) != NULL) {
-		*end = '\0';
-		obey(f, f->line);
-		f->line_bytes -= (size_t)(end + 1 - f->line);
-		memmove(f->line, end + 1, f->line_bytes + 1);
-	}
-	if (f->line_bytes == sizeof(f->line) - 1)
-		f->line_bytes = 0;
-}
 
 /* --- dump
  * ----------------------------------------------------------------------------------------------------
@@ -422,26 +182,24 @@ static int run(const struct options *o)
 	struct event *term, *interrupt;
 	int status = EXIT_FAILURE;
 
-	if (!f.base || !f.air || load_nodes(&f, o) != 0)
+	if (!f.base || !f.air || orders_load_nodes(f.air, o->nodes, o->state) != 0)
 		goto out;
 	fprintf(stderr, "fakebluez: nodes=%zu speed=%u seed=%llu\n", air_node_count(f.air),
 		o->speed, (unsigned long long)o->seed);
 	term = event_new(f.base, SIGTERM, EV_SIGNAL | EV_PERSIST, on_signal, f.base);
 	interrupt = event_new(f.base, SIGINT, EV_SIGNAL | EV_PERSIST, on_signal, f.base);
-	f.input = event_new(f.base, STDIN_FILENO, EV_READ | EV_PERSIST, on_input, &f);
-	if (open_way(&f, o) == ERR_OK) {
+	if (open_way(&f, o) == ERR_OK && orders_init(&f.orders, &f.drive, rows, &f) == ERR_OK) {
 		(void)event_add(term, NULL);
 		(void)event_add(interrupt, NULL);
-		(void)event_add(f.input, NULL);
 		(void)event_base_dispatch(f.base);
 		status = EXIT_SUCCESS;
 	}
 	bluez_free(f.bluez);
 	airsocket_free(f.socket);
+	orders_done(&f.orders);
 	drive_done(&f.drive);
 	event_free(term);
 	event_free(interrupt);
-	event_free(f.input);
 out:
 	air_free(f.air);
 	if (f.base)
