@@ -8,7 +8,7 @@
 .DEFAULT_GOAL := all
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all check check-unit check-vectors check-integration check-mesh check-interop check-fuzz fuzz \
+.PHONY: all check check-unit check-vectors check-integration check-mesh check-interop check-vm check-fuzz fuzz \
 	fuzz-coverage fuzz-canary demo bench lint lint-arrows lint-man lint-length lint-headers lint-cppcheck tidy format format-check \
 	install uninstall dist clean
 
@@ -30,11 +30,14 @@ CLI     := $(wildcard src/cli/*.c)
 AGENT   := $(wildcard src/enrollee/*.c)
 DAEMON  := $(wildcard src/daemon/*.c)
 FAKE    := $(wildcard tests/fakebluez/*.c)
+# The emulated controller for a real bluetoothd, on the same air and with the same orders.
+RADIO_PARTS := $(filter-out tests/vm/radio.c,$(wildcard tests/vm/*.c))
+RADIO   := tests/vm/radio.c $(RADIO_PARTS) tests/fakebluez/drive.c tests/fakebluez/orders.c
 UNITS   := $(wildcard tests/unit/*/test_*.c)
 VECTORS_SRC := $(wildcard tests/vectors/test_*.c)
 FUZZERS := $(wildcard tests/fuzz/fuzz_*.c)
 BENCHES := $(wildcard tests/bench/*.c)
-SUPPORT := $(filter-out tests/support/killshim.c,$(wildcard tests/support/*.c))
+SUPPORT := $(filter-out tests/support/killshim.c,$(wildcard tests/support/*.c)) $(filter-out tests/vm/radio.c,$(RADIO))
 SLOW    := tests/integration/test_mesh.py tests/integration/test_mesh_faults.py tests/integration/test_mesh_orders.py
 VECTORS ?= tests/vectors
 FUZZ_SECONDS ?= 60
@@ -62,8 +65,8 @@ LDFLAGS_cov  := -pie --coverage
 LIBS    := $(EVENT_LIBS) $(DBUS_LIBS) $(CRYPTO_LIBS) $(SQLITE_LIBS) $(JANSSON_LIBS) $(COAP_LIBS) $(QR_LIBS)
 
 objs = $(patsubst %.c,build/$(1)/%.o,$(patsubst build/%,gen/%,$(2)))
-PROGRAMS := $(if $(DAEMON),enrolld) $(if $(CLI),enrollctl) $(if $(AGENT),enrollee) $(if $(FAKE),fakebluez)
-INSTALLED := $(filter-out fakebluez,$(PROGRAMS))
+PROGRAMS := $(if $(DAEMON),enrolld) $(if $(CLI),enrollctl) $(if $(AGENT),enrollee) $(if $(FAKE),fakebluez) radio
+INSTALLED := $(filter-out fakebluez radio,$(PROGRAMS))
 
 all: $(PROGRAMS:%=build/rel/%) $(if $(filter yes,$(FUZZ)),fuzz)
 
@@ -108,6 +111,8 @@ build/$(1)/enrollee: $$(call objs,$(1),$$(AGENT)) build/$(1)/libenr.a
 	$$(say)LD $$@$$(end)$$(CC) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(COAP_LIBS) $$(CRYPTO_LIBS)
 build/$(1)/fakebluez: $$(call objs,$(1),$$(FAKE)) build/$(1)/libnode.a build/$(1)/libenr.a
 	$$(say)LD $$@$$(end)$$(CC) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(EVENT_LIBS) $$(DBUS_LIBS) $$(CRYPTO_LIBS)
+build/$(1)/radio: $$(call objs,$(1),$$(RADIO)) build/$(1)/libnode.a build/$(1)/libenr.a
+	$$(say)LD $$@$$(end)$$(CC) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(EVENT_LIBS) $$(CRYPTO_LIBS)
 build/$(1)/tests/%: build/$(1)/tests/%.o build/$(1)/libsupport.a build/$(1)/libnode.a build/$(1)/libenr.a
 	$$(say)LD $$@$$(end)$$(CC_$(1)) $$(LDFLAGS_$(1)) -o $$@ $$^ $$(LIBS) $(if $(filter fuzz,$(1)),,$$(CHECK_LIBS))
 endef
@@ -179,6 +184,11 @@ check-socket: all
 	@MESH_LINK=socket tools/run-tests socket $(SOCKET)
 check-interop: all
 	@tools/run-tests interop $(wildcard tests/interop/test_*.py)
+# The real bluetoothd and kernel, in a virtual machine that has our simulated air as its radio.
+VM_TESTS ?= $(wildcard tests/vm/test_*.py)
+check-vm: all
+	@tools/install-deps vm
+	@tests/vm/check $(VM_TESTS)
 
 demo: all
 	@tests/demo/demo $(FAULT)
