@@ -73,6 +73,7 @@ class Lab:
         self.port = free_port()
         self.processes = {}
         self.bus_address = None
+        self.service = {}  # how enrolld is spawned, beyond its arguments
         self.conf = {
             "store": {"database": self.path("enrolld.db"), "key_file": self.path("enrolld.key")},
             "control": {"socket": self.path("control.sock")},
@@ -195,7 +196,7 @@ class Lab:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
             s.bind(path)
             p = self.spawn("enrolld", [*prefix, self.program("enrolld"), "-c", conf],
-                           env={"NOTIFY_SOCKET": path, **(env or {})})
+                           env={"NOTIFY_SOCKET": path, **(env or {})}, **self.service)
             end = time.monotonic() + 30
             while wait:
                 if p.poll() is not None:

@@ -95,6 +95,7 @@ class Events:
 
 class Building(Lab):
     """A Lab with its air, its networks and their members; running when entered."""
+    AIR = "fakebluez"  # the program that holds the nodes and takes orders
 
     def __init__(self, lines, networks=(480,), first_node_id=None, speed=SPEED, seed=1):
         super().__init__()
@@ -110,9 +111,13 @@ class Building(Lab):
             raise
         return self
 
-    def begin(self):
+    def start_world(self):
+        """The air, and the way to it; it takes orders afterwards."""
         self.start_air(self.lines, speed=self.speed, seed=self.seed, link=LINK)
         expect(self.processes["fakebluez"].stdout.readline() == b"ready\n", "fakebluez is not ready")
+
+    def begin(self):
+        self.start_world()
         self.init()
         self.start()
         for network in self.networks:
@@ -126,12 +131,12 @@ class Building(Lab):
         self.ctl("network", "add", network, "--key-file", "-", *more, input=keys)
 
     def order(self, *words):
-        """One order to fakebluez; its answer."""
-        p = self.processes["fakebluez"]
+        """One order to the air; its answer."""
+        p = self.processes[self.AIR]
         p.stdin.write((" ".join(map(str, words)) + "\n").encode())
         p.stdin.flush()
         answer = p.stdout.readline().decode().strip()
-        expect(answer and not answer.startswith("error"), "fakebluez: %s: %s" % (words, answer))
+        expect(answer and not answer.startswith("error"), "%s: %s: %s" % (self.AIR, words, answer))
         return answer
 
     def radio(self, what):
