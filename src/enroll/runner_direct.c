@@ -33,10 +33,8 @@ static void on_opened(void *arg, struct mesh_session *s, uint16_t node_id)
 
 static void on_message(void *arg, struct mesh_session *s, struct span msg)
 {
-	struct entry *en = arg;
-
 	(void)s;
-	runner_on_message(en->net, msg);
+	runner_on_direct(arg, msg);
 }
 
 static enum job_event_type event_of_end(const struct entry *en, enum mesh_end why)

@@ -267,3 +267,27 @@ void runner_on_message(struct net *net, struct span bytes)
 		(!take(net, &msg) && !is_answer(&msg)))
 		net->runner->ignored++;
 }
+
+static bool is_its_own_answer(const struct entry *en, const struct meshmsg *msg)
+{
+	struct meshmsg_enroll_response m;
+
+	if (msg->kind == MESHMSG_SET_NETWORK_RESPONSE)
+		return true;
+	return (msg->kind == MESHMSG_ENROLLMENT_RESPONSE ||
+		       msg->kind == MESHMSG_REMOVE_ENROLLMENT_RESPONSE) &&
+	       meshmsg_decode_enroll_response(msg, &m) == ERR_OK &&
+	       m.serial_index == en->job.serial;
+}
+
+/* Its cluster, which it tells of its own accord (mesh-protocol §3.8), is not the network's. */
+void runner_on_direct(struct entry *en, struct span bytes)
+{
+	struct meshmsg msg;
+	enum err e = meshmsg_decode(bytes.p, bytes.n, &msg);
+
+	if (e == ERR_OK && is_its_own_answer(en, &msg))
+		(void)take(en->net, &msg);
+	else if (e != ERR_OK || msg.kind != MESHMSG_CLUSTER_INFO)
+		en->runner->ignored++;
+}

@@ -143,8 +143,11 @@ void overmesh_survey(struct net *net, const struct schedule_pick *pick);
 void overmesh_count_changed(struct net *net);
 /* Tells the mesh how many nodes it has, if that is due and can be done. */
 void overmesh_count(struct net *net);
-/* Any message that a session has brought; net: of the session. */
+/* Any message that the session with the gateway node of net has brought. */
 void runner_on_message(struct net *net, struct span bytes);
+/* The same of a session with the node itself, which speaks for itself alone: to know its node key,
+ * or none, is not to be a member. */
+void runner_on_direct(struct entry *en, struct span bytes);
 
 /* --- runner_verify.c --- */
 void verify_send(struct entry *en);

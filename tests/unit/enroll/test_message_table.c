@@ -21,7 +21,9 @@
 
 #define NETWORK 480
 #define NODE_ID 7
+#define GATEWAY 2673000u
 #define SERIAL "FMCCC"
+#define OTHER "FMDDD"
 #define MESSAGE_BYTES 12
 
 static const struct secret16 network_key = {{0x42, 0x10, 0x10, 0x10}};
@@ -37,6 +39,8 @@ static struct runner *runner;
 static struct link_script ls;
 static struct meshsec peer; /* the gateway node's side */
 static uint16_t conn;
+static struct meshsec direct; /* and that of a node with a session of its own */
+static uint16_t direct_conn;
 static uint32_t serial;
 
 static void world_clock(void *ctx, struct clock_now *out)
@@ -84,6 +88,7 @@ static void tear_down(void)
 	nodes_free(nodes);
 	event_base_free(base);
 	meshsec_clear(&peer);
+	meshsec_clear(&direct);
 	world_close(&w);
 }
 
@@ -114,14 +119,14 @@ static enum err add_node(void)
 	return e;
 }
 
-static void advertise(void)
+static void advertise(uint32_t whose, uint16_t network_id)
 {
-	const struct meshadv adv = {.is_enrolled = true,
-		.network_id = NETWORK,
-		.serial_index = 2673000,
+	const struct meshadv adv = {.is_enrolled = network_id != 0,
+		.network_id = network_id,
+		.serial_index = whose,
 		.device_type = MESHADV_DEVICE_STATIC};
 	uint8_t value[MESHADV_SERVICE_DATA_BYTES];
-	const struct link_advert advert = {.addr = {1, {1, 2, 3, 4, 5, 0xC6}},
+	const struct link_advert advert = {.addr = {1, {(uint8_t)whose, 2, 3, 4, 5, 0xC6}},
 		.rssi_dbm = -50,
 		.connectable = true,
 		.service_data = {value, sizeof(value)}};
@@ -136,33 +141,38 @@ static void pass_ms(uint64_t ms)
 		timers_run(&timers, timers.now_ms + 100);
 }
 
-/* The peer takes the next PDU that the gateway wrote. */
-static struct meshsec_event taken(void)
+/* The node of that connection takes the next PDU that the gateway wrote to it. */
+static struct meshsec_event taken(struct meshsec *who, uint16_t from)
 {
 	const struct link_script_pdu *pdu = link_script_take(&ls);
 	struct meshsec_event e;
 
+	while (pdu && pdu->conn != from)
+		pdu = link_script_take(&ls);
 	ck_assert_ptr_nonnull(pdu);
-	meshsec_receive(&peer, pdu->b, pdu->n, &e);
+	meshsec_receive(who, pdu->b, pdu->n, &e);
 	return e;
 }
 
-static void shake_hands(void)
+/* The connection that the gateway has asked for, with a node that has this key. */
+static uint16_t connect_node(struct meshsec *who, uint16_t node_id, const struct secret16 *key)
 {
 	static const uint8_t anonce[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+	uint16_t id = link_script_asked(&ls);
 	struct meshsec_pdu pdu;
 	struct meshsec_event e;
 
-	meshsec_init(&peer, aes128_default(), MESHSEC_PERIPHERAL, NODE_ID);
-	e = taken();
+	ck_assert_uint_ne(id, 0);
+	link_script_ready(&ls, id);
+	meshsec_init(who, aes128_default(), MESHSEC_PERIPHERAL, node_id);
+	e = taken(who, id);
 	ck_assert_int_eq(e.type, MESHSEC_EVENT_START);
-	ck_assert_uint_eq(e.key_id, MESHSEC_KEY_NETWORK);
-	ck_assert_int_eq(e.tunnel, MESHSEC_TUNNEL_REMOTE_MESH);
-	ck_assert_int_eq(meshsec_accept(&peer, &network_key, anonce, &pdu), ERR_OK);
-	link_script_notify(&ls, conn, pdu.b, pdu.len);
-	e = taken();
+	ck_assert_int_eq(meshsec_accept(who, key, anonce, &pdu), ERR_OK);
+	link_script_notify(&ls, id, pdu.b, pdu.len);
+	e = taken(who, id);
 	ck_assert_int_eq(e.type, MESHSEC_EVENT_READY);
-	link_script_notify(&ls, conn, e.pdu.b, e.pdu.len);
+	link_script_notify(&ls, id, e.pdu.b, e.pdu.len);
+	return id;
 }
 
 static bool is_attached(void)
@@ -179,12 +189,11 @@ static void attach(void)
 	build();
 	order(add_network);
 	order(add_node);
-	advertise();
+	advertise(GATEWAY, NETWORK);
 	pass_ms(3000);
-	conn = link_script_asked(&ls);
-	ck_assert_uint_ne(conn, 0);
-	link_script_ready(&ls, conn);
-	shake_hands();
+	conn = connect_node(&peer, NODE_ID, &network_key);
+	ck_assert_uint_eq(peer.key_id, MESHSEC_KEY_NETWORK);
+	ck_assert_int_eq(peer.tunnel, MESHSEC_TUNNEL_REMOTE_MESH);
 	ck_assert(is_attached());
 	pass_ms(200);
 	ck_assert_int_eq(batch_flush(batch), ERR_OK);
@@ -247,16 +256,21 @@ static void make(uint8_t type, uint8_t module, uint8_t action, uint8_t out[MESSA
 	ck_assert_int_eq(wr_end(&wr), ERR_OK);
 }
 
-static void deliver(const uint8_t *msg, size_t n)
+static void say(struct meshsec *who, uint16_t from, const uint8_t *msg, size_t n)
 {
 	static const uint8_t none[MESH_MESSAGE_MAX];
 	struct meshsec_pdu pdu;
 
 	/* Our own side refuses to send fragments as messages: a bad node would not. */
-	ck_assert_int_eq(meshsec_send_begin(&peer, none, n), ERR_OK);
-	memcpy(peer.out, msg, n);
-	while (meshsec_send_next(&peer, &pdu) == ERR_OK)
-		link_script_notify(&ls, conn, pdu.b, pdu.len);
+	ck_assert_int_eq(meshsec_send_begin(who, none, n), ERR_OK);
+	memcpy(who->out, msg, n);
+	while (meshsec_send_next(who, &pdu) == ERR_OK)
+		link_script_notify(&ls, from, pdu.b, pdu.len);
+}
+
+static void deliver(const uint8_t *msg, size_t n)
+{
+	say(&peer, conn, msg, n);
 }
 
 static bool is_in_table(const uint8_t *msg, size_t n)
@@ -367,8 +381,148 @@ START_TEST(a_proposal_in_the_same_form_locates_the_node)
 }
 END_TEST
 
+/* --- a node with a session of its own ----------------------------------------------------------
+ */
+
+static enum err add_other(void)
+{
+	const struct node_request req = {
+		.serial = OTHER, .node_key = &node_key, .network_id = NETWORK};
+	struct node_view v;
+
+	return nodes_add(nodes, &w.now, &WORLD_ADMIN, &req, &v, NULL);
+}
+
+static struct node_view show(const char *text)
+{
+	struct node_view v;
+
+	ck_assert_int_eq(nodes_show(nodes, &w.now, &WORLD_ADMIN, text, &v, NULL), ERR_OK);
+	return v;
+}
+
+static void settle(void)
+{
+	for (unsigned i = 0; i < 20; i++) {
+		pass_ms(100);
+		ck_assert_int_eq(batch_flush(batch), ERR_OK);
+	}
+}
+
+static void say_cluster(struct meshsec *who, uint16_t from, int16_t size)
+{
+	const struct meshmsg_cluster_info info = {.cluster_size = size, .hops_to_sink = -1};
+	uint8_t b[MESH_MESSAGE_MAX];
+	struct wr wr = wr_init(b, sizeof(b));
+
+	ck_assert_int_eq(meshmsg_encode_cluster_info(&wr, NODE_ID, &info), ERR_OK);
+	say(who, from, b, wr.len_bytes);
+}
+
+static void say_sighted(struct meshsec *who, uint16_t from, uint32_t whom)
+{
+	const struct meshmsg_route route = {NODE_ID, MESH_GATEWAY_ID, 1};
+	uint8_t b[MESH_MESSAGE_MAX];
+	struct wr wr = wr_init(b, sizeof(b));
+
+	ck_assert_int_eq(meshmsg_encode_proposals_response(&wr, route, whom), ERR_OK);
+	say(who, from, b, wr.len_bytes);
+}
+
+/* With every handle that there is: who is asked knows it, who was not can try them all. */
+static void say_saved(struct meshsec *who, uint16_t from, uint32_t whom)
+{
+	const struct meshmsg_enroll_response ok = {.serial_index = whom};
+
+	for (unsigned handle = 1; handle <= UINT8_MAX; handle++) {
+		const struct meshmsg_route route = {NODE_ID, 0, (uint8_t)handle};
+		uint8_t b[MESH_MESSAGE_MAX];
+		struct wr wr = wr_init(b, sizeof(b));
+
+		ck_assert_int_eq(meshmsg_encode_enroll_response(&wr, route, &ok), ERR_OK);
+		say(who, from, b, wr.len_bytes);
+	}
+}
+
+static void say_info(struct meshsec *who, uint16_t from, const struct node_view *of)
+{
+	const struct meshmsg_device_info info = {
+		.serial_index = of->serial, .network_id = NETWORK, .device_type = 1};
+
+	for (unsigned handle = 1; handle <= UINT8_MAX; handle++) {
+		const struct meshmsg_route route = {of->node_id, 0, (uint8_t)handle};
+		uint8_t b[MESH_MESSAGE_MAX];
+		struct wr wr = wr_init(b, sizeof(b));
+
+		ck_assert_int_eq(meshmsg_encode_device_info(&wr, route, &info), ERR_OK);
+		say(who, from, b, wr.len_bytes);
+	}
+}
+
+static uint16_t cluster_size(void)
+{
+	struct runner_link link = {0};
+
+	ck_assert(runner_link(runner, NETWORK, &link));
+	return link.cluster_size;
+}
+
+/* SERIAL has a session of its own, OTHER was asked through the mesh. */
+static void open_direct(void)
+{
+	attach();
+	say_cluster(&peer, conn, 20);
+	order(add_other);
+	settle();
+	say_sighted(&peer, conn, show(OTHER).serial);
+	settle();
+	ck_assert_int_eq(show(OTHER).state, JOB_SENT);
+	advertise(serial, 0);
+	settle();
+	direct_conn = connect_node(&direct, NODE_ID + 1, &node_key);
+	ck_assert_uint_eq(direct.key_id, MESHSEC_KEY_NODE);
+	settle();
+	ck_assert_int_eq(show(SERIAL).state, JOB_SENT);
+}
+
+/* Its key is its own, it may be anybody's device: what it says of the mesh and of others is not
+ * believed, whatever we believe of a member. */
+START_TEST(a_node_speaks_for_itself_alone)
+{
+	struct node_view other;
+
+	open_direct();
+	other = show(OTHER);
+	say_cluster(&direct, direct_conn, 1);
+	ck_assert_uint_eq(cluster_size(), 20);
+	say_saved(&direct, direct_conn, other.serial);
+	settle();
+	ck_assert_int_eq(show(OTHER).state, JOB_SENT);
+	say_saved(&peer, conn, other.serial); /* a member may */
+	settle();
+	ck_assert_int_eq(show(OTHER).state, JOB_SAVED);
+	say_info(&direct, direct_conn, &other);
+	settle();
+	ck_assert_int_eq(show(OTHER).state, JOB_SAVED);
+	tear_down();
+}
+END_TEST
+
+START_TEST(a_node_says_that_it_has_its_enrollment)
+{
+	open_direct();
+	say_saved(&direct, direct_conn, serial);
+	settle();
+	ck_assert_int_eq(show(SERIAL).state, JOB_SAVED);
+	ck_assert_int_eq(show(OTHER).state, JOB_SENT);
+	tear_down();
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
+	tcase_add_test(tc, a_node_speaks_for_itself_alone);
+	tcase_add_test(tc, a_node_says_that_it_has_its_enrollment);
 	tcase_add_test(tc, what_is_not_in_the_table_changes_nothing);
 	tcase_add_test(tc, requests_to_nodes_change_nothing_here);
 	tcase_add_test(tc, a_proposal_in_the_same_form_locates_the_node);
