@@ -81,6 +81,7 @@ static size_t next_queued(struct access_link *l, uint8_t out[PORT_MESH_MAX_BYTES
 	memcpy(out, l->queue + 1, n);
 	l->queue_bytes -= n + 1;
 	memmove(l->queue, l->queue + n + 1, l->queue_bytes);
+	bytes_wipe(l->queue + l->queue_bytes, n + 1); /* it may have held keys */
 	return n;
 }
 
@@ -295,6 +296,7 @@ static void on_ready(struct node *n, struct access_link *l, const struct meshsec
  * does not start again by itself. */
 static void on_lost(struct node *n, struct access_link *l, const struct meshsec_event *ev)
 {
+	bytes_wipe(l->queue, sizeof(l->queue));
 	l->queue_bytes = 0;
 	l->waiting.len = 0;
 	l->state = ACCESS_AGAIN;
@@ -343,6 +345,7 @@ static void handle(struct node *n, struct access_link *l, const struct meshsec_e
 		return;
 	case MESHSEC_EVENT_MESSAGE:
 		on_message(n, l, ev->message);
+		meshsec_forget_message(&l->sec);
 		return;
 	case MESHSEC_EVENT_DEAD:
 	case MESHSEC_EVENT_CORRUPT:
@@ -428,8 +431,10 @@ enum err access_connect(struct node *n, const uint8_t address[PORT_ADDRESS_BYTES
 
 void access_cancel(struct node *n)
 {
-	if (n->access.want.pending)
-		n->port->connect_cancel(n->port->ctx);
+	if (!n->access.want.pending)
+		return;
+	secret16_wipe(&n->access.want.ltk); /* whatever still comes of it will be let go */
+	n->port->connect_cancel(n->port->ctx);
 }
 
 /* §1.5: own id + (slot + 1) * 2000, which is made for ids of a mesh. An asset's id, which is in no
@@ -457,6 +462,14 @@ static void open_slot(struct node *n, struct access_link *l, uint16_t link, enum
 		role == PORT_CENTRAL ? MESHSEC_CENTRAL : MESHSEC_PERIPHERAL, n->config.node_id);
 }
 
+/* Nothing has come of the attempt. */
+static void give_up(struct node *n)
+{
+	n->access.want.pending = false;
+	secret16_wipe(&n->access.want.ltk);
+	enroll_on_access_closed(n, ACCESS_NO_SLOT);
+}
+
 void access_on_connected(struct node *n, uint16_t link, enum port_role role,
 	const uint8_t address[PORT_ADDRESS_BYTES])
 {
@@ -468,7 +481,7 @@ void access_on_connected(struct node *n, uint16_t link, enum port_role role,
 	if (!wanted || !has_room(n, role)) {
 		n->port->link_disconnect(n->port->ctx, link);
 		if (role == PORT_CENTRAL)
-			enroll_on_access_closed(n, ACCESS_NO_SLOT);
+			give_up(n);
 		return;
 	}
 	l = &n->access.links[free_slot(n)];
@@ -484,11 +497,8 @@ void access_on_connected(struct node *n, uint16_t link, enum port_role role,
 
 void access_on_connect_failed(struct node *n)
 {
-	if (!n->access.want.pending)
-		return;
-	n->access.want.pending = false;
-	secret16_wipe(&n->access.want.ltk);
-	enroll_on_access_closed(n, ACCESS_NO_SLOT);
+	if (n->access.want.pending)
+		give_up(n);
 }
 
 void access_on_disconnected(struct node *n, uint16_t link)
@@ -499,6 +509,8 @@ void access_on_disconnected(struct node *n, uint16_t link)
 	if (!l)
 		return;
 	slot = slot_of(n, l);
+	if (l->role == PORT_CENTRAL && !n->access.want.pending)
+		secret16_wipe(&n->access.want.ltk); /* it was never used */
 	meshsec_clear(&l->sec);
 	bytes_wipe(l, sizeof(*l));
 	enroll_on_access_closed(n, slot);

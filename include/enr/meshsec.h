@@ -160,6 +160,8 @@ ENR_MUST_CHECK enum err meshsec_accept(struct meshsec *s, const struct secret16 
 
 /* One received packet of n bytes. All that can be wrong with it is an event. */
 void meshsec_receive(struct meshsec *s, const void *bytes, size_t n, struct meshsec_event *event);
+/* Wipes the message of the last event, which may have held keys. */
+void meshsec_forget_message(struct meshsec *s);
 
 /*
  * Takes one message of 1…200 bytes for sending (copied). ERR_STATE unless OPEN, ERR_BUSY while

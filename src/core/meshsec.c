@@ -389,6 +389,12 @@ void meshsec_receive(struct meshsec *s, const void *bytes, size_t n, struct mesh
 	}
 }
 
+void meshsec_forget_message(struct meshsec *s)
+{
+	if (s->in_bytes == 0)
+		bytes_wipe(s->in, sizeof(s->in));
+}
+
 enum err meshsec_send_begin(struct meshsec *s, const void *message, size_t n)
 {
 	const uint8_t *p = message;
