@@ -2,6 +2,7 @@
 #include "cli/client.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,6 +14,19 @@
 
 #define INTERFACE "org.enrolld.control."
 #define READ_BYTES 65536
+
+/* What json_dumps() returns is freed by free(): there can be no header of our own before it. */
+static void wiping_free(void *p)
+{
+	if (p)
+		explicit_bzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+void client_init(void)
+{
+	json_set_alloc_funcs(malloc, wiping_free);
+}
 
 static enum err connect_error(int error)
 {

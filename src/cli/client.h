@@ -18,6 +18,9 @@ struct client {
 	size_t used_bytes, cap_bytes, scanned_bytes;
 };
 
+/* To be called first: from then on all JSON is wiped when it is freed, it may hold keys. */
+void client_init(void);
+
 /* Connects. ERR_NOT_FOUND: no such socket; ERR_CLOSED: nobody listens; ERR_DENIED; ERR_BUSY; else
  * ERR_IO. */
 ENR_MUST_CHECK enum err client_open(struct client *c, const char *path);

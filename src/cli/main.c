@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "cli/args.h"
+#include "cli/client.h"
 
 int main(int argc, char **argv)
 {
@@ -16,6 +17,7 @@ int main(int argc, char **argv)
 	(void)setlocale(LC_CTYPE, "C.UTF-8");
 	(void)signal(SIGPIPE, SIG_IGN);
 	tzset();
+	client_init();
 	if (argc == 2 && strcmp(argv[1], "--list-commands") == 0) {
 		args_print_completion();
 		return EX_OK;

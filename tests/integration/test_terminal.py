@@ -126,5 +126,31 @@ def test_refused_lines_get_the_vendors_error_lines():
         expect(b.json("node", "list")["nodes"] == [], "nothing was done")
 
 
+def memory(pid):
+    """All that the process can write to: heap, stack, data."""
+    with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as mem:
+        for row in maps:
+            span, rights, _, _, _, *name = row.split()
+            if not rights.startswith("rw") or name[:1] == ["[vvar]"]:
+                continue
+            start, end = (int(x, 16) for x in span.split("-"))
+            mem.seek(start)
+            yield " ".join(name) or "anonymous", mem.read(end - start)
+
+
+def test_no_key_stays_in_its_memory():
+    with Building([]) as b, Terminal(b) as t:
+        line = "action 0 enroll basic %s 77 480 %s" % (A, keys(A))
+        t.asks(line, OK)
+        t.send("acton" + line)
+        expect(b"* * * *" in t.line(), "an unknown command, without its keys")
+        for key in [*network_keys(480).values(), node_key(A)]:
+            if not isinstance(key, str) or len(key) != 32:
+                continue
+            for form in (key.encode(), key.upper().encode(), colons(key).encode(), bytes.fromhex(key)):
+                found = [where for where, what in memory(t.p.pid) if form in what]
+                expect(not found, "%r is in %s" % (form[:5], found))
+
+
 if __name__ == "__main__":
     main(globals())
