@@ -162,7 +162,14 @@ static bool is_frame(uint8_t marker)
 	       marker != 0xCC;
 }
 
-/* The size, which zbar wants to know before it decodes: segments up to the frame's. */
+/* Of what may come before the frame, these have no length: not ours to guess what follows. */
+static bool has_length(uint8_t marker)
+{
+	return marker >= 0xC0 && (marker < 0xD0 || marker > 0xDA);
+}
+
+/* The size, which zbar wants to know before it decodes: segments up to the frame's, each after any
+ * number of fill bytes. */
 static enum err jpeg_size(const uint8_t *data, size_t n, unsigned *width, unsigned *height)
 {
 	size_t at = 2;
@@ -170,6 +177,12 @@ static enum err jpeg_size(const uint8_t *data, size_t n, unsigned *width, unsign
 	while (n - at >= 9 && data[at] == 0xFF) {
 		size_t length = be16(data + at + 2);
 
+		if (data[at + 1] == 0xFF) {
+			at++;
+			continue;
+		}
+		if (!has_length(data[at + 1]))
+			break;
 		if (is_frame(data[at + 1])) {
 			*height = be16(data + at + 5);
 			*width = be16(data + at + 7);

@@ -80,6 +80,25 @@ START_TEST(a_giant_picture_is_refused)
 }
 END_TEST
 
+/* The decoder passes over fill bytes, and markers without a length have none: whoever looks for the
+ * size another way can be shown another size. */
+START_TEST(the_size_is_where_the_decoder_finds_it)
+{
+	static const uint8_t filled[] = {0xFF, 0xD8, 0xFF, 0xFF, 0xFF, 0xC0, 0, 11, 8, 0xFF, 0xFF,
+		0xFF, 0xFF, 1, 1, 0x11, 0};
+	uint8_t lone[] = {0xFF, 0xD8, 0xFF, 0x01, 0, 4, 0, 0, 0xFF, 0xC0, 0, 11, 8, 0xFF, 0xFF,
+		0xFF, 0xFF, 1, 1, 0x11, 0};
+	static const uint8_t without_length[] = {0x00, 0x01, 0xBF, 0xD0, 0xD7, 0xD8, 0xD9, 0xDA};
+	size_t count;
+
+	ck_assert_int_eq(qrread_image(filled, sizeof(filled), keep, NULL, &count), ERR_RANGE);
+	for (size_t i = 0; i < sizeof(without_length); i++) {
+		lone[3] = without_length[i];
+		ck_assert_int_eq(qrread_image(lone, sizeof(lone), keep, NULL, &count), ERR_INVALID);
+	}
+}
+END_TEST
+
 #else
 
 START_TEST(says_that_it_was_built_without_zbar)
@@ -111,6 +130,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, a_drawn_label_is_read_again);
 	tcase_add_test(tc, a_cut_picture_is_refused);
 	tcase_add_test(tc, a_giant_picture_is_refused);
+	tcase_add_test(tc, the_size_is_where_the_decoder_finds_it);
 #else
 	tcase_add_test(tc, says_that_it_was_built_without_zbar);
 #endif
