@@ -467,8 +467,7 @@ static uint16_t cluster_size(void)
 	return link.cluster_size;
 }
 
-/* SERIAL has a session of its own, OTHER was asked through the mesh. */
-static void open_direct(void)
+static void ask_other(void)
 {
 	attach();
 	say_cluster(&peer, conn, 20);
@@ -477,6 +476,12 @@ static void open_direct(void)
 	say_sighted(&peer, conn, show(OTHER).serial);
 	settle();
 	ck_assert_int_eq(show(OTHER).state, JOB_SENT);
+}
+
+/* SERIAL has a session of its own, OTHER was asked through the mesh. */
+static void open_direct(void)
+{
+	ask_other();
 	advertise(serial, 0);
 	settle();
 	direct_conn = connect_node(&direct, NODE_ID + 1, &node_key);
@@ -508,6 +513,32 @@ START_TEST(a_node_speaks_for_itself_alone)
 }
 END_TEST
 
+/* The whole answer says that it is saved; what is cut off says nothing. */
+START_TEST(a_part_of_an_answer_is_none)
+{
+	struct meshmsg_enroll_response m = {.code = MESHMSG_RESULT_OK};
+
+	ask_other();
+	m.serial_index = show(OTHER).serial;
+	for (unsigned handle = 1; handle <= UINT8_MAX; handle++) {
+		const struct meshmsg_route route = {NODE_ID, 0, (uint8_t)handle};
+		uint8_t b[MESH_MESSAGE_MAX];
+		struct wr wr = wr_init(b, sizeof(b));
+
+		ck_assert_int_eq(meshmsg_encode_enroll_response(&wr, route, &m), ERR_OK);
+		for (size_t n = 1; n < wr.len_bytes; n++)
+			deliver(b, n);
+	}
+	settle();
+	ck_assert(is_attached());
+	ck_assert_int_eq(show(OTHER).state, JOB_SENT);
+	say_saved(&peer, conn, m.serial_index);
+	settle();
+	ck_assert_int_eq(show(OTHER).state, JOB_SAVED);
+	tear_down();
+}
+END_TEST
+
 START_TEST(a_node_says_that_it_has_its_enrollment)
 {
 	open_direct();
@@ -522,6 +553,7 @@ END_TEST
 static void fill(TCase *tc)
 {
 	tcase_add_test(tc, a_node_speaks_for_itself_alone);
+	tcase_add_test(tc, a_part_of_an_answer_is_none);
 	tcase_add_test(tc, a_node_says_that_it_has_its_enrollment);
 	tcase_add_test(tc, what_is_not_in_the_table_changes_nothing);
 	tcase_add_test(tc, requests_to_nodes_change_nothing_here);

@@ -216,6 +216,66 @@ START_TEST(no_other_type_stands_in_for_anonce)
 }
 END_TEST
 
+START_TEST(every_shorter_or_longer_anonce_is_refused)
+{
+	for (size_t n = 0; n <= LINK_PDU_MAX; n++) {
+		uint8_t b[LINK_PDU_MAX] = {MESHMSG_TYPE_ENCRYPT_ANONCE, NODE_ID, 0, 0, 0x7D};
+
+		if (n == 13)
+			continue;
+		begin();
+		(void)heard();
+		say(b, n);
+		ck_assert_msg(closed == 1 && ended == MESH_END_PROTOCOL, "%zu bytes", n);
+		ck_assert_ptr_null(link_script_take(&ls)); /* no SNONCE */
+		end();
+	}
+}
+END_TEST
+
+/* Sealed with the right key, but not a DONE of success: every status, every type. */
+START_TEST(only_a_done_of_success_opens)
+{
+	for (unsigned i = 0; i < 512; i++) {
+		uint8_t done[6] = {MESHMSG_TYPE_ENCRYPT_DONE, NODE_ID, 0, 0, 0x7D, 0};
+		bool good;
+
+		if (i < 256)
+			done[5] = (uint8_t)i;
+		else
+			done[0] = (uint8_t)i;
+		good = done[0] == MESHMSG_TYPE_ENCRYPT_DONE && done[5] == 0;
+		begin();
+		(void)up_to_done(&ltk);
+		node.tx.n1 -= 2; /* as if DONE had not been made yet */
+		say_sealed(done, sizeof(done));
+		ck_assert_msg(opened == good && closed == !good, "%s %u",
+			i < 256 ? "status" : "type", i % 256);
+		ck_assert(good || ended == MESH_END_WRONG_KEY);
+		end();
+	}
+}
+END_TEST
+
+/* Only the handshake may be written until DONE is there (§3.6). */
+START_TEST(nothing_is_said_before_done)
+{
+	static const uint8_t msg[12] = {MESHMSG_TYPE_RAW_DATA, 0x00, 0x7D};
+	struct meshsec_pdu done;
+
+	begin();
+	(void)!mesh_send(session, (struct span){msg, sizeof(msg)});
+	done = up_to_done(&ltk); /* START and SNONCE were taken */
+	pass_ms(100);
+	(void)!mesh_send(session, (struct span){msg, sizeof(msg)});
+	pass_ms(100);
+	ck_assert_ptr_null(link_script_take(&ls));
+	say(done.b, done.len);
+	ck_assert_uint_eq(opened, 1);
+	end();
+}
+END_TEST
+
 /* --- fragments -------------------------------------------------------------------------------- */
 
 /* "m12": a message of 12 bytes in one packet; "f3.16": fragment 3 of 16 bytes; "l3.7": the last. */
@@ -253,6 +313,10 @@ START_TEST(bad_fragments_are_dropped_and_the_session_lives_on)
 		{"l1.7 ", 0, 0},                                           /* nothing but an end */
 		{"f0.15 l1.7 ", 0, 0},              /* a short one in the middle */
 		{"f0.2 l1.7 ", 0, 0},               /* without data */
+		{"f0.1 l1.7 ", 0, 0},               /* without a counter */
+		{"f0.16 l1.2 ", 0, 0},              /* an end without data */
+		{"f0.16 f1.16 f1.16 l2.7 ", 0, 0},  /* the same twice */
+		{"f0.16 l1.7 l1.7 ", 1, 19},        /* two ends */
 		{"f0.16 f0.16 l1.7 ", 1, 19},       /* begun again */
 		{"f0.16 m12 l1.7 ", 1, 12},         /* a whole one ends the half one */
 		{"f0.16 f2.16 f0.16 l1.7 ", 1, 19}, /* after a gap the next beginning counts */
@@ -318,6 +382,92 @@ START_TEST(a_repeated_packet_is_no_message)
 }
 END_TEST
 
+/* It has said in clear that it is lost, taken nothing, and shakes hands anew. */
+static void is_lost(const char *what, unsigned which)
+{
+	const struct link_script_pdu *pdu = link_script_take(&ls);
+
+	ck_assert_msg(
+		pdu && pdu->n == MESHMSG_DEAD_DATA_BYTES && pdu->b[0] == MESHMSG_TYPE_DEAD_DATA,
+		"%s %u: no DEAD_DATA", what, which);
+	pdu = link_script_take(&ls);
+	ck_assert_msg(
+		pdu && pdu->b[0] == MESHMSG_TYPE_ENCRYPT_START, "%s %u: no START", what, which);
+	ck_assert_uint_eq(messages + closed, 0);
+}
+
+static struct meshsec_pdu sealed_message(void)
+{
+	static const uint8_t msg[12] = {MESHMSG_TYPE_RAW_DATA, NODE_ID, 0, 0, 0x7D};
+	struct meshsec_pdu pdu;
+
+	ck_assert_int_eq(meshsec_send_begin(&node, msg, sizeof(msg)), ERR_OK);
+	ck_assert_int_eq(meshsec_send_next(&node, &pdu), ERR_OK);
+	ck_assert_uint_eq(pdu.len, 16);
+	return pdu;
+}
+
+START_TEST(every_damaged_packet_is_no_message)
+{
+	for (unsigned bit = 0; bit < 8 * 16; bit++) {
+		struct meshsec_pdu pdu;
+
+		open_session();
+		pdu = sealed_message();
+		pdu.b[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		say(pdu.b, pdu.len);
+		is_lost("bit", bit);
+		end();
+	}
+}
+END_TEST
+
+START_TEST(every_shorter_or_longer_packet_is_no_message)
+{
+	for (unsigned n = 0; n <= LINK_PDU_MAX; n++) {
+		uint8_t b[LINK_PDU_MAX] = {0};
+		struct meshsec_pdu pdu;
+
+		open_session();
+		pdu = sealed_message();
+		memcpy(b, pdu.b, n < pdu.len ? n : pdu.len);
+		say(b, n);
+		if (n == pdu.len)
+			ck_assert_uint_eq(messages, 1);
+		else
+			is_lost("bytes", n);
+		end();
+	}
+}
+END_TEST
+
+/* The node's own DEAD_DATA is not answered, a new handshake begins; what only looks like it is a
+ * bad packet. */
+START_TEST(dead_data_needs_its_whole_magic)
+{
+	uint8_t dead[MESHMSG_DEAD_DATA_BYTES];
+	struct wr w = wr_init(dead, sizeof(dead));
+	const struct link_script_pdu *pdu;
+
+	ck_assert_int_eq(meshmsg_encode_dead_data(&w, NODE_ID, MESH_GATEWAY_ID), ERR_OK);
+	open_session();
+	say(dead, sizeof(dead));
+	pdu = link_script_take(&ls);
+	ck_assert_ptr_nonnull(pdu);
+	ck_assert_uint_eq(pdu->b[0], MESHMSG_TYPE_ENCRYPT_START);
+	ck_assert_uint_eq(messages + closed, 0);
+	end();
+	for (unsigned bit = 8 * MESHMSG_HEADER_BYTES; bit < 8 * sizeof(dead); bit++) {
+		open_session();
+		dead[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		say(dead, sizeof(dead));
+		is_lost("bit", bit);
+		dead[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		end();
+	}
+}
+END_TEST
+
 /* Nobody answers a new handshake: the session ends in bounded time. */
 START_TEST(a_node_that_never_comes_back_is_given_up)
 {
@@ -339,9 +489,15 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, every_shorter_or_longer_done_is_refused);
 	tcase_add_test(tc, a_node_with_another_key_hangs_up);
 	tcase_add_test(tc, no_other_type_stands_in_for_anonce);
+	tcase_add_test(tc, every_shorter_or_longer_anonce_is_refused);
+	tcase_add_test(tc, only_a_done_of_success_opens);
+	tcase_add_test(tc, nothing_is_said_before_done);
 	tcase_add_test(tc, bad_fragments_are_dropped_and_the_session_lives_on);
 	tcase_add_test(tc, what_comes_in_clear_is_no_message);
 	tcase_add_test(tc, a_repeated_packet_is_no_message);
+	tcase_add_test(tc, every_damaged_packet_is_no_message);
+	tcase_add_test(tc, every_shorter_or_longer_packet_is_no_message);
+	tcase_add_test(tc, dead_data_needs_its_whole_magic);
 	tcase_add_test(tc, a_node_that_never_comes_back_is_given_up);
 }
 
