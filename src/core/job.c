@@ -162,7 +162,7 @@ static struct job_action on_sighted(struct job *job, const struct job_event *e, 
 
 	if (h->id != e->helper)
 		*h = (struct job_helper){.id = e->helper};
-	h->seen_ms = now_ms;
+	h->seen_ms = now_ms > 0 ? now_ms : 1;
 	return located(job, now_ms);
 }
 
@@ -367,11 +367,20 @@ static struct job_action on_verify_silence(struct job *job, uint64_t now_ms)
 	return act(JOB_DO_NOTHING, tell);
 }
 
-static void blame_helper(struct job *job)
+/* What it saw is used up: it may be gone, or have no link to spare. It is asked once more when it
+ * says anew that it sees the node, and with nobody left a survey finds out at once. */
+static void blame_helper(struct job *job, uint64_t now_ms)
 {
-	for (size_t i = 0; i < JOB_HELPERS_MAX; i++)
-		if (job->helper != JOB_HELPER_NONE && job->helpers[i].id == job->helper)
-			bump8(&job->helpers[i].fails);
+	if (job->helper == JOB_HELPER_NONE)
+		return;
+	for (size_t i = 0; i < JOB_HELPERS_MAX; i++) {
+		if (job->helpers[i].id != job->helper)
+			continue;
+		bump8(&job->helpers[i].fails);
+		job->helpers[i].seen_ms = 0;
+	}
+	if (!job_best_helper(job, now_ms, NULL, NULL))
+		job->surveyed_ms = 0;
 }
 
 /* No answer in time. Directly it is a bad link; over the mesh it is either of many things, or a
@@ -389,7 +398,7 @@ static struct job_action on_silence(struct job *job, uint64_t now_ms)
 		if (job->silent >= JOB_SILENT_MAX)
 			return fail(job, JOB_REASON_SILENT);
 	}
-	blame_helper(job);
+	blame_helper(job, now_ms);
 	return wait(job,
 		seen || job->state == JOB_REMOVING ? JOB_REASON_NO_ANSWER : JOB_REASON_NOT_SEEN,
 		now_ms, backoff_ms(job->tries));
@@ -537,7 +546,7 @@ const struct job_helper *job_best_helper(
 	for (size_t i = 0; i < JOB_HELPERS_MAX; i++) {
 		const struct job_helper *h = &job->helpers[i];
 
-		if (h->id == JOB_HELPER_NONE || now_ms >= h->seen_ms + JOB_SIGHTING_MS)
+		if (h->seen_ms == 0 || now_ms >= h->seen_ms + JOB_SIGHTING_MS)
 			continue;
 		if (helper_better(h, best) && !(skip && skip(ctx, h->id)))
 			best = h;

@@ -88,9 +88,9 @@ enum job_method { JOB_METHOD_NONE, JOB_METHOD_DIRECT, JOB_METHOD_DIRECTED, JOB_M
 
 /* A member of the network that has seen the node. */
 struct job_helper {
-	uint16_t id;   /* JOB_HELPER_NONE: free entry */
-	uint8_t fails; /* attempts through it that stayed silent */
-	uint64_t seen_ms;
+	uint16_t id;      /* JOB_HELPER_NONE: free entry */
+	uint8_t fails;    /* attempts through it that stayed silent */
+	uint64_t seen_ms; /* 0: not since the last silent attempt */
 };
 
 /* All times on one axis: milliseconds of service time. */

@@ -393,6 +393,56 @@ START_TEST(expires_a_fleet_that_nobody_sees_without_spinning)
 }
 END_TEST
 
+/* Sent through the helper, and never answered. */
+static uint64_t stay_silent(const struct schedule_pick *p, uint64_t now_ms)
+{
+	(void)do_pick(p, now_ms);
+	now_ms = p->job->deadline_ms;
+	(void)job_step(p->job, &(struct job_event){.type = JOB_EVENT_TIMER}, now_ms);
+	return p->job->next_try_ms;
+}
+
+/* The helper may be gone: it is not asked again and again until the node is given up. */
+START_TEST(looks_for_another_helper_when_one_stays_silent)
+{
+	struct schedule s = {.attached = true, .radio_free = true, .survey_ms = NOW};
+	uint64_t now_ms = NOW;
+	struct schedule_pick p;
+
+	make_jobs(1);
+	jobs[0].surveyed_ms = NOW;
+	sighted(&jobs[0], 1, NOW);
+	p = schedule_pick(&s, table, 1, now_ms);
+	ck_assert_int_eq(p.what, SCHEDULE_DIRECTED);
+	now_ms = stay_silent(&p, now_ms);
+	p = schedule_pick(&s, table, 1, now_ms);
+	ck_assert_int_eq(p.what, SCHEDULE_SURVEY);
+	schedule_surveyed(&s, &p, now_ms);
+	sighted(&jobs[0], 2, now_ms + 1000);
+	p = schedule_pick(&s, table, 1, now_ms + 1000);
+	ck_assert_int_eq(p.what, SCHEDULE_DIRECTED);
+	ck_assert_uint_eq(p.helper, 2);
+}
+END_TEST
+
+START_TEST(asks_everybody_when_nobody_sees_the_node_any_more)
+{
+	struct schedule s = {.attached = true, .radio_free = true};
+	uint64_t now_ms = NOW;
+	struct schedule_pick p;
+
+	make_jobs(1);
+	sighted(&jobs[0], 1, NOW);
+	p = schedule_pick(&s, table, 1, now_ms);
+	now_ms = stay_silent(&p, now_ms);
+	p = schedule_pick(&s, table, 1, now_ms);
+	schedule_surveyed(&s, &p, now_ms);
+	p = schedule_pick(&s, table, 1, now_ms);
+	ck_assert_int_eq(p.what, SCHEDULE_SLEEP);
+	ck_assert_int_eq(schedule_pick(&s, table, 1, p.until_ms).what, SCHEDULE_BROADCAST);
+}
+END_TEST
+
 /* A silent node with a wrong key waits behind all that were asked less often, by each way. */
 START_TEST(asks_fresh_ones_before_those_that_stay_silent)
 {
@@ -475,6 +525,8 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, removes_through_the_mesh_else_directly);
 	tcase_add_test(tc, enrolls_a_fleet_of_400);
 	tcase_add_test(tc, expires_a_fleet_that_nobody_sees_without_spinning);
+	tcase_add_test(tc, looks_for_another_helper_when_one_stays_silent);
+	tcase_add_test(tc, asks_everybody_when_nobody_sees_the_node_any_more);
 	tcase_add_test(tc, asks_fresh_ones_before_those_that_stay_silent);
 	tcase_add_test(tc, leaves_a_node_without_key_to_our_own_radio);
 	tcase_add_test(tc, proves_an_asset_without_a_gateway_node);
