@@ -511,6 +511,11 @@ bool job_is_over(enum job_state state)
 	return !is_open(state) && state != JOB_SAVED && state != JOB_REMOVING;
 }
 
+bool job_is_asking(const struct job *job)
+{
+	return is_open(job->state);
+}
+
 bool job_is_due(const struct job *job, uint64_t now_ms)
 {
 	return !job->in_flight && !job_is_over(job->state) && now_ms >= job->next_try_ms;

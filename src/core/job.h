@@ -187,6 +187,9 @@ void job_restore(struct job *job, uint64_t now_ms);
 /* joined, removed, unconfirmed, failed, expired, cancelled: nothing more will be done. */
 bool job_is_over(enum job_state state);
 
+/* pending, located, sent, waiting: the node does not have its keys yet, as far as we know. */
+bool job_is_asking(const struct job *job);
+
 /* Waits for its next attempt and may be picked at now_ms. */
 bool job_is_due(const struct job *job, uint64_t now_ms);
 

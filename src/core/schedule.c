@@ -10,12 +10,6 @@ struct look {
 	unsigned broadcasts;
 };
 
-static bool is_asking(const struct job *job)
-{
-	return job->state == JOB_PENDING || job->state == JOB_LOCATED || job->state == JOB_SENT ||
-	       job->state == JOB_WAITING;
-}
-
 static struct look look_at(
 	const struct schedule *s, struct job *const *jobs, size_t count, uint64_t now_ms)
 {
@@ -63,7 +57,7 @@ static bool direct_is_better(const struct look *l, const struct job *job)
 
 static bool is_unseen(const struct look *l, const struct job *job)
 {
-	return is_asking(job) && !job_is_direct_only(job) && !direct_is_better(l, job) &&
+	return job_is_asking(job) && !job_is_direct_only(job) && !direct_is_better(l, job) &&
 	       !job_best_helper(job, l->now_ms, NULL, NULL);
 }
 
@@ -150,7 +144,7 @@ static struct job *find_direct(const struct look *l)
 	for (size_t i = 0; i < l->count; i++) {
 		struct job *job = l->jobs[i];
 
-		if (is_asking(job) && job_is_due(job, l->now_ms) && direct_is_better(l, job) &&
+		if (job_is_asking(job) && job_is_due(job, l->now_ms) && direct_is_better(l, job) &&
 			goes_before(job, best))
 			best = job;
 	}
@@ -169,7 +163,7 @@ static struct schedule_pick find_directed(struct look *l)
 		struct job *job = l->jobs[i];
 		const struct job_helper *h;
 
-		if (!is_asking(job) || !job_is_due(job, l->now_ms) || job_is_direct_only(job) ||
+		if (!job_is_asking(job) || !job_is_due(job, l->now_ms) || job_is_direct_only(job) ||
 			direct_is_better(l, job) || !goes_before(job, p.job))
 			continue;
 		h = job_best_helper(job, l->now_ms, helper_busy, l);

@@ -233,7 +233,7 @@ static void do_pick(struct net *net, const struct schedule_pick *p)
 
 	if (p->what == SCHEDULE_SURVEY)
 		overmesh_survey(net, p);
-	else
+	else if (p->what != SCHEDULE_DIRECT || !attach_give_way(net->runner, p->job->serial))
 		runner_apply(entry_of(p->job), &e);
 }
 
@@ -241,7 +241,7 @@ static void do_pick(struct net *net, const struct schedule_pick *p)
 static bool radio_free(const struct runner *r)
 {
 	for (const struct net *net = r->nets; net; net = net->next)
-		if (attach_is_opening(net))
+		if (attach_is_opening(net) || net->gives_way)
 			return false;
 	return r->adapter && !r->direct;
 }

@@ -57,15 +57,43 @@ static bool is_better(const struct net *net, const struct candidate *a, const st
 	return a->fails != b->fails ? a->fails < b->fails : a->rssi_dbm > b->rssi_dbm;
 }
 
+/* We are about to enroll that very node by a connection of its own, and it takes one from us. */
+static bool is_target(struct runner *r, const struct candidate *c, uint64_t now_ms)
+{
+	const struct entry *en = runner_find(r, c->serial);
+
+	if (!en)
+		return false;
+	return en->session || (job_is_asking(&en->job) && now_ms >= en->job.next_try_ms);
+}
+
 static struct candidate *choose(struct net *net, uint64_t now_ms)
 {
 	struct candidate *best = NULL;
 
-	for (size_t i = 0; i < RUNNER_CANDIDATES_MAX; i++)
-		if (is_fresh(&net->candidates[i], now_ms) &&
-			is_better(net, &net->candidates[i], best))
-			best = &net->candidates[i];
+	for (size_t i = 0; i < RUNNER_CANDIDATES_MAX; i++) {
+		struct candidate *c = &net->candidates[i];
+
+		if (is_fresh(c, now_ms) && is_better(net, c, best) &&
+			!is_target(net->runner, c, now_ms))
+			best = c;
+	}
 	return best;
+}
+
+bool attach_give_way(struct runner *r, uint32_t serial)
+{
+	bool waits = false;
+
+	for (struct net *net = r->nets; net; net = net->next) {
+		if (!net->session || net->serial != serial)
+			continue;
+		if (!net->gives_way)
+			mesh_close(net->session);
+		net->gives_way = true;
+		waits = true;
+	}
+	return waits;
 }
 
 /* --- the session ------------------------------------------------------------------------------ */
@@ -161,7 +189,11 @@ static void on_closed(void *arg, struct mesh_session *s, enum mesh_end why)
 	net->session = NULL;
 	net->gateway_id = 0;
 	net->cluster_size = 0;
-	note_failure(net, runner_now(net->runner));
+	if (net->gives_way)
+		net->retry_ms = runner_now(net->runner) + RUNNER_GIVEN_WAY_MS;
+	else
+		note_failure(net, runner_now(net->runner));
+	net->gives_way = false;
 	lose_attempts(net);
 	runner_tell(net, RUNNER_CLOSED, NULL);
 	runner_kick(net->runner);

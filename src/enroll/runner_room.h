@@ -21,6 +21,7 @@ struct meshmsg;
 #define RUNNER_GATHER_MS 1500          /* adverts are gathered so long before one is chosen */
 #define RUNNER_PREFERRED_MS 20000      /* patience for the configured gateway node */
 #define RUNNER_ATTACH_BACKOFF_MS 60000 /* at most */
+#define RUNNER_GIVEN_WAY_MS 1000       /* then another node is looked for, or the same one again */
 #define RUNNER_STORAGE_MS 2000         /* pause after a write that failed */
 
 /* One node with a job that is not over. */
@@ -68,6 +69,7 @@ struct net {
 	uint16_t gateway_id;   /* its node id */
 	uint16_t cluster_size; /* as it tells it; 0 unknown */
 	unsigned joined;       /* for overmesh_count */
+	bool gives_way;        /* the session is closed for the sake of a job with its node */
 	bool count_due;        /* the mesh is to be told how many nodes it has */
 	uint16_t count_told;   /* what it was told last; 0: not by us, or an operator did */
 	uint8_t fails;
@@ -126,6 +128,9 @@ void attach_on_advert(struct net *net, const struct link_advert *advert, const s
 /* Opens a session with a gateway node if it is time; returns when to look again. */
 uint64_t attach_step(struct net *net, uint64_t now_ms);
 bool attach_is_opening(const struct net *net);
+/* Ends a session with this node as a gateway node, if there is one: it is wanted for an enrollment
+ * or a removal of its own. True: not yet gone, the runner is kicked when it is. */
+bool attach_give_way(struct runner *r, uint32_t serial);
 
 /* --- runner_direct.c --- */
 void direct_connect(struct entry *en);

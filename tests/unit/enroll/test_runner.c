@@ -123,6 +123,55 @@ START_TEST(enrolls_a_floor_of_twenty)
 }
 END_TEST
 
+static enum err add_request(struct rig *r, const struct node_request *req)
+{
+	struct node_view v;
+	enum err e = batch_enter(r->batch);
+
+	if (e == ERR_OK)
+		e = batch_leave(
+			r->batch, nodes_add(r->nodes, &r->w.now, &WORLD_ADMIN, req, &v, NULL));
+	return e == ERR_OK ? batch_flush(r->batch) : e;
+}
+
+static bool is_connected(struct rig *r)
+{
+	struct runner_status status;
+
+	runner_status(r->runner, &status);
+	return strcmp(status.state, "connected") == 0;
+}
+
+/* It takes one connection from us: ours to it as the gateway node of its old network has to go. */
+START_TEST(takes_over_a_node_that_is_its_own_gateway_node)
+{
+	struct secret16 key = rig_key(0x10), node_key = rig_key((uint8_t)FIRST);
+	struct sim_enrollment preset = member(7);
+	char serial[SERIAL_TEXT_SIZE];
+	struct node_request req = {.serial = serial,
+		.node_key = &node_key,
+		.network_id = NETWORK + 1,
+		.timeout_s = 10,
+		.force = true};
+	struct sim_enrollment e;
+	struct rig r;
+
+	fleet = 1;
+	rig_open(&r, 21);
+	(void)rig_node(&r, FIRST, NEAR, &preset);
+	rig_network(&r, NETWORK, &key);
+	rig_network(&r, NETWORK + 1, NULL);
+	ck_assert(rig_run(&r, 60000, is_connected));
+	serial_print(FIRST, serial);
+	ck_assert_int_eq(add_request(&r, &req), ERR_OK);
+	ck_assert(rig_run(&r, 60000, all_joined));
+	sim_node_state(air_find(r.air, FIRST), &e);
+	ck_assert_uint_eq(e.network_id, NETWORK + 1);
+	ck_assert_uint_eq(rig_show(&r, FIRST).attempts, 1);
+	rig_close(&r);
+}
+END_TEST
+
 START_TEST(enrolls_an_asset)
 {
 	struct secret16 key = rig_key(0x77);
@@ -132,7 +181,6 @@ START_TEST(enrolls_an_asset)
 	struct rig r;
 	struct node_request req = {
 		.serial = "FMBCB", .node_key = &key, .asset = true, .network_id = NETWORK};
-	struct node_view v;
 
 	with_gateway(&r, 13, NEAR);
 	sim_spec_init(&spec);
@@ -141,14 +189,10 @@ START_TEST(enrolls_an_asset)
 	spec.device_type = MESHADV_DEVICE_ASSET;
 	spec.gateway_rssi_dbm = NEAR;
 	ck_assert_int_eq(air_add_node(r.air, &spec, NULL, &tag), ERR_OK);
-	ck_assert_int_eq(batch_enter(r.batch), ERR_OK);
-	ck_assert_int_eq(
-		batch_leave(r.batch, nodes_add(r.nodes, &r.w.now, &WORLD_ADMIN, &req, &v, NULL)),
-		ERR_OK);
-	ck_assert_int_eq(batch_flush(r.batch), ERR_OK);
-	for (int i = 0; i < 120 && rig_show(&r, v.serial).state != JOB_JOINED; i++)
+	ck_assert_int_eq(add_request(&r, &req), ERR_OK);
+	for (int i = 0; i < 120 && rig_show(&r, spec.serial_index).state != JOB_JOINED; i++)
 		(void)rig_run(&r, 1000, NULL);
-	ck_assert_int_eq(rig_show(&r, v.serial).state, JOB_JOINED);
+	ck_assert_int_eq(rig_show(&r, spec.serial_index).state, JOB_JOINED);
 	sim_node_state(tag, &e);
 	ck_assert(e.enrolled);
 	ck_assert_uint_eq(e.node_id, 33000);
@@ -422,6 +466,7 @@ static void fill(TCase *tc)
 	log_set_level(LOG_LEVEL_WARN);
 	tcase_add_test(tc, enrolls_over_the_mesh);
 	tcase_add_test(tc, enrolls_a_floor_of_twenty);
+	tcase_add_test(tc, takes_over_a_node_that_is_its_own_gateway_node);
 	tcase_add_test(tc, enrolls_an_asset);
 	tcase_add_test(tc, enrolls_directly_what_it_hears);
 	tcase_add_test(tc, makes_the_first_node_of_an_empty_network_its_gateway);
