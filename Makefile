@@ -8,7 +8,7 @@
 .DEFAULT_GOAL := all
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all check check-unit check-vectors check-integration check-mesh check-interop check-vm check-fuzz fuzz \
+.PHONY: all check check-unit check-vectors check-integration check-interop check-vm check-fuzz fuzz \
 	fuzz-coverage fuzz-canary demo bench lint lint-arrows lint-man lint-length lint-headers lint-cppcheck tidy format format-check \
 	install uninstall dist clean
 
@@ -38,7 +38,6 @@ VECTORS_SRC := $(wildcard tests/vectors/test_*.c)
 FUZZERS := $(wildcard tests/fuzz/fuzz_*.c)
 BENCHES := $(wildcard tests/bench/*.c)
 SUPPORT := $(filter-out tests/support/killshim.c,$(wildcard tests/support/*.c)) $(filter-out tests/vm/radio.c,$(RADIO))
-SLOW    := tests/integration/test_mesh.py tests/integration/test_mesh_faults.py tests/integration/test_mesh_orders.py
 VECTORS ?= tests/vectors
 FUZZ_SECONDS ?= 60
 
@@ -172,10 +171,7 @@ build/rel/tests/killshim.so: tests/support/killshim.c config.mk
 	@mkdir -p $(@D)
 	$(say)CC   $<$(end)$(CC) $(CSTD) $(WARN) -fPIC -shared -O1 -o $@ $<
 check-integration: build/rel/tests/killshim.so all $(PROGRAMS:%=build/asan/%)
-	@JOBS=4 tools/run-tests integration $(filter-out $(SLOW),$(wildcard tests/integration/test_*.py))
-# Minutes of lost links, dying radios and takeovers: by hand and before a release.
-check-mesh: build/rel/tests/killshim.so all
-	@JOBS=2 tools/run-tests mesh $(SLOW)
+	@JOBS=4 tools/run-tests integration $(wildcard tests/integration/test_*.py)
 # The mesh once more over link_socket, where enrolld's mesh goes by the simulated time.
 .PHONY: check-socket
 SOCKET := tests/integration/test_mesh.py tests/integration/test_mesh_faults.py tests/integration/test_mesh_orders.py \

@@ -9,7 +9,6 @@ from meshlab import NEAR, Building, expect, label, main, member, node  # noqa: E
 
 GATEWAY, SECOND = "FMBBC", "FMBBD"
 A, B, C, D = "FMBBF", "FMBBG", "FMBBH", "FMBBJ"
-QUICK = ("--attempt", "4s")
 
 
 def test_direct_by_node_key():
@@ -28,7 +27,7 @@ def test_over_the_mesh_directed_and_broadcast():
         b.order("rssi", A, B, -127)
         b.order("node", GATEWAY, "off")  # it may have seen them better before: a proposal would name them
         b.order("node", GATEWAY, "on")
-        b.add(A, B, options=QUICK)
+        b.add(A, B)
         b.events.wait(B, "saved")
         b.order("rssi", GATEWAY, B, -60)  # or it would not find its way into the mesh
         first, second = b.wait_joined(A, B)
@@ -52,8 +51,8 @@ def test_wrong_key_in_range_is_named():
 def test_two_networks_at_once():
     lines = [member(GATEWAY, 480, 1), member(SECOND, 481, 1), node(A), node(B)]
     with Building(lines, networks=(480, 481)) as b:
-        b.add(A, options=(*QUICK, "--network", 480))
-        b.add(B, options=(*QUICK, "--network", 481))
+        b.add(A, options=("--network", 480))
+        b.add(B, options=("--network", 481))
         n = b.wait_joined(A, B)
         expect([x["network_id"] for x in n] == [480, 481], "each in its own")
         log = b.log_text("enrolld")
@@ -62,7 +61,7 @@ def test_two_networks_at_once():
 
 def test_another_gateway_node_takes_over():
     with Building([member(GATEWAY, 480, 1, rssi=-40), member(SECOND, 480, 2, rssi=-60), node(A)]) as b:
-        b.add(A, options=QUICK)
+        b.add(A)
         b.events.wait(A, "located")
         b.order("node", GATEWAY, "off")
         b.wait_joined(A)

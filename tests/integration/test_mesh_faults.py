@@ -8,14 +8,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from meshlab import Building, expect, main, member, node, over  # noqa: E402
 
 GATEWAY, A, B, C = "FMBBC", "FMBBF", "FMBBG", "FMBBH"
-QUICK = ("--attempt", "4s")
 MOMENTS = {A: "located", B: "sent", C: "saved"}
 
 
 def faults(b, break_it, mend_it=None):
     """Each of three nodes over the mesh, with the fault at another step of its way; all join, no id twice."""
     for serial, moment in MOMENTS.items():
-        b.add(serial, options=QUICK)
+        b.add(serial)
         b.events.wait(serial, moment)
         break_it(b, serial)
         if mend_it:

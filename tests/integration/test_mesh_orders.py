@@ -10,14 +10,13 @@ from harness import need_root  # noqa: E402
 from meshlab import NEAR, Building, expect, main, member, network_keys, node, node_key  # noqa: E402
 
 GATEWAY, A, B, C = "FMBBC", "FMBBF", "FMBBG", "FMBBH"
-QUICK = ("--attempt", "4s")
 OTHER = 777  # a network that is not ours
 
 
 def test_remove_of_a_node_that_is_gone():
     # the first, since it takes longest: five requests with the patience that a removal needs
     with Building([member(GATEWAY, 480, 1), node(A), node(B)]) as b:
-        b.add(A, options=QUICK)
+        b.add(A)
         first = b.wait_joined(A)[0]
         b.order("node", A, "off")
         r = b.ctl("node", "remove", A, "--wait", "--timeout", "300s", check=False, timeout=320)
@@ -25,7 +24,7 @@ def test_remove_of_a_node_that_is_gone():
         expect(n["state"] == "unconfirmed", "a state of its own: %r" % n)
         expect(r.returncode == 1 and "factory" in r.stderr, "what to do next: %s" % r.stderr)
         expect("factory" in n["reason_text"], "what to do next: %r" % n)
-        b.add(B, options=QUICK)
+        b.add(B)
         expect(b.wait_joined(B)[0]["node_id"] != first["node_id"], "its id stays out of use")
 
 
@@ -96,7 +95,7 @@ def test_member_of_an_enrollment_network():
 def test_remove_through_the_mesh_and_directly():
     lines = [member(GATEWAY, 480, 1), node(A), node(B, NEAR)]
     with Building(lines) as b:
-        b.add(A, B, options=QUICK)
+        b.add(A, B)
         ids = [n["node_id"] for n in b.wait_joined(A, B)]
         r = b.ctl("node", "remove", A, "--wait", "--timeout", "60s")
         n = b.show(A)
@@ -108,7 +107,7 @@ def test_remove_through_the_mesh_and_directly():
         expect(b.show(B)["state"] == "removed", b.show(B))
         expect(not b.nodes_now()[B]["enrolled"], "it has forgotten us")
         b.order("node", GATEWAY, "on")
-        b.add(A, options=QUICK)
+        b.add(A)
         n = b.wait_joined(A)[0]
         expect(n["node_id"] not in ids, "an id that was given is given again only when there is no other")
 
