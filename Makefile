@@ -134,7 +134,7 @@ VECTOR_BIN  := $(VECTORS_SRC:%.c=build/asan/%)
 FUZZ_BIN    := $(FUZZERS:%.c=build/fuzz/%)
 REPLAY      := $(FUZZERS:%.c=build/asan/%-replay)
 
-check: lint check-unit check-vectors check-fuzz check-integration check-interop
+check: lint check-unit check-vectors check-fuzz check-integration check-socket check-interop
 	@tools/check-summary
 
 check-unit: $(UNIT_BIN)

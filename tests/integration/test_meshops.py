@@ -8,17 +8,11 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-import harness  # noqa: E402
 from lab import Lab, LabError, wait_until  # noqa: E402
+from meshlab import HASTE, SPEED, expect, main  # noqa: E402
 
 NETWORK = 480
-SPEED = 10
 KEYS = {"network_key": "10" * 16, "user_base_key": "11" * 16, "organization_key": "12" * 16}
-
-
-def expect(condition, what):
-    if not condition:
-        raise LabError(what)
 
 
 def node_key(serial):
@@ -58,6 +52,7 @@ class World(Lab):
         self.start_air(self.lines, speed=SPEED)
         expect(self.processes["fakebluez"].stdout.readline() == b"ready\n", "fakebluez is not ready")
         self.init()
+        self.hurry(HASTE)
         self.start()
         self.ctl("network", "add", NETWORK, "--key-file", "-", input="".join("%s %s\n" % kv for kv in KEYS.items()))
         if self.attach:
@@ -224,4 +219,4 @@ def test_the_daemon_stops_in_the_middle_of_a_question():
         expect(p.wait(20) == 69, "enrollctl says that it is gone")
 
 
-harness.main(globals())
+main(globals())
