@@ -7,6 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from lab import wait_until  # noqa: E402
 from meshlab import NEAR, Building, expect, main, member, network_keys, node, node_key  # noqa: E402
 
 A, B, C = "FMBBF", "FMBBG", "FMBBH"
@@ -138,18 +139,36 @@ def memory(pid):
             yield " ".join(name) or "anonymous", mem.read(end - start)
 
 
+def places_of(pid, key):
+    forms = (key.encode(), key.upper().encode(), colons(key).encode(), bytes.fromhex(key))
+    return [where for where, what in memory(pid) if any(form in what for form in forms)]
+
+
+def goes_from(pid, key):
+    """It is wiped after the answer was said, which may be a moment later."""
+    wait_until("%s to go from %d" % (key[:4], pid), lambda: not places_of(pid, key))
+
+
 def test_no_key_stays_in_its_memory():
+    own = network_keys(480)
     with Building([]) as b, Terminal(b) as t:
         line = "action 0 enroll basic %s 77 480 %s" % (A, keys(A))
         t.asks(line, OK)
         t.send("acton" + line)
         expect(b"* * * *" in t.line(), "an unknown command, without its keys")
-        for key in [*network_keys(480).values(), node_key(A)]:
-            if not isinstance(key, str) or len(key) != 32:
-                continue
-            for form in (key.encode(), key.upper().encode(), colons(key).encode(), bytes.fromhex(key)):
-                found = [where for where, what in memory(t.p.pid) if form in what]
-                expect(not found, "%r is in %s" % (form[:5], found))
+        for key in (own["network_key"], own["user_base_key"], own["organization_key"], node_key(A)):
+            goes_from(t.p.pid, key)
+
+
+def test_of_all_keys_only_the_sessions_own_stays_in_the_service():
+    own = network_keys(480)
+    with Building([member(C, 480, 1), node(A, NEAR)]) as b, Terminal(b) as t:
+        t.asks("action 0 enroll basic %s 77 480 %s 10 1 42" % (A, keys(A)), OK)
+        b.wait_joined(A)
+        pid = b.processes["enrolld"].pid
+        expect(places_of(pid, own["network_key"]), "of the session that is open: a search that finds what is there")
+        for key in (own["user_base_key"], own["organization_key"], node_key(A), node_key(C)):
+            goes_from(pid, key)
 
 
 if __name__ == "__main__":
