@@ -1,11 +1,13 @@
 /*
  * A whole node in the virtual air, another one beside it, and somebody who says anything: packets
  * on a link, messages under any key, messages from the mesh, advertisements, flash that fails,
- * power that fails, the button, time. The input is a row of {order, length, bytes}; the order's
- * upper half is time. Whatever comes, the node neither breaks nor writes a flash word twice, and
- * without a key, a mesh and the button its enrollment stays as it is.
+ * power that fails, the button, modules that have a say in an enrollment, time. The input is a row
+ * of {order, length, bytes}; the order's upper half is time. Whatever comes, the node neither
+ * breaks nor writes a flash word twice, and without a key, a mesh and the button its enrollment
+ * stays as it is.
  */
 #include "base/crypto_openssl.h"
+#include "enr/meshadv.h"
 #include "firmware/port/host/air_room.h"
 #include "fuzz/fuzz.h"
 #include "support/sim_gateway.h"
@@ -23,11 +25,17 @@ enum order {
 	ORDER_SEND,      /* a message, sealed */
 	ORDER_BUTTON,
 	ORDER_CUT_POWER, /* at the n-th flash operation */
+	ORDER_PRE,       /* what the modules will say when they are asked */
+	ORDER_PRE_DONE,  /* who of them says what */
 	ORDER_COUNT
 };
 
+#define MODULES 2
+
 struct stage {
 	struct air *air;
+	enum enroll_pre says;
+	struct enroll_pre_handler modules[MODULES];
 	struct gateway g;
 	struct sim_node *node;
 	bool entitled; /* who has a key, is in the mesh or at the button may change things */
@@ -111,6 +119,30 @@ static void send_sealed(struct stage *s, const uint8_t *bytes, size_t n)
 		(void)!air_radio_write(s->g.radio, s->g.link, pdu.b, pdu.len);
 }
 
+static enum enroll_pre ask_module(void *ctx, bool is_removal, struct span request)
+{
+	const struct stage *s = ctx;
+
+	(void)is_removal;
+	MUST(request.n <= MESHMSG_SET_ENROLLMENT_BYTES);
+	return s->says;
+}
+
+static enum enroll_pre pre_of(uint8_t byte)
+{
+	static const enum enroll_pre results[] = {
+		ENROLL_PRE_DONE, ENROLL_PRE_WAITING, ENROLL_PRE_FAILED};
+
+	return results[byte % (sizeof(results) / sizeof(results[0]))];
+}
+
+static void pre_done(struct stage *s, uint8_t who, uint8_t what)
+{
+	if (s->node->running)
+		node_pre_enrollment_done(&s->node->core, air_now_ms(s->air),
+			&s->modules[who % MODULES], pre_of(what));
+}
+
 static void obey(struct stage *s, enum order order, const uint8_t *bytes, size_t n)
 {
 	uint8_t first = n > 0 ? bytes[0] : 0;
@@ -148,9 +180,23 @@ static void obey(struct stage *s, enum order order, const uint8_t *bytes, size_t
 	case ORDER_CUT_POWER:
 		sim_node_cut_power_at(s->node, first % 16);
 		break;
+	case ORDER_PRE:
+		s->says = pre_of(first);
+		break;
+	case ORDER_PRE_DONE:
+		pre_done(s, first, n > 1 ? bytes[1] : 0);
+		break;
 	case ORDER_COUNT:
 		break;
 	}
+}
+
+static void add_modules(struct stage *s)
+{
+	for (size_t i = 0; i < MODULES; i++)
+		s->modules[i] = (struct enroll_pre_handler){ask_module, s};
+	s->node->features.pre = s->modules;
+	s->node->features.pre_count = MODULES;
 }
 
 static void add_nodes(struct stage *s, uint8_t bits)
@@ -167,6 +213,8 @@ static void add_nodes(struct stage *s, uint8_t bits)
 	spec.unsecure = bits & 2;
 	spec.no_storage = bits & 4;
 	spec.button_ds = bits & 8 ? 100 : 0;
+	if (bits & 16)
+		spec.device_type = MESHADV_DEVICE_ASSET;
 	spec.preset.enrolled = bits & 1;
 	spec.preset.network_id = 480;
 	spec.preset.node_id = 1;
@@ -174,6 +222,8 @@ static void add_nodes(struct stage *s, uint8_t bits)
 	spec.preset.user_base_key = filled(0x22);
 	spec.preset.organization_key = filled(0x33);
 	MUST(air_add_node(s->air, &spec, NULL, &s->node) == ERR_OK);
+	if (bits & 32)
+		add_modules(s);
 }
 
 static void play(struct stage *s, struct rd *r)
@@ -192,7 +242,7 @@ static void play(struct stage *s, struct rd *r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct stage s = {.air = air_new(1, aes128_default())};
+	struct stage s = {.air = air_new(1, aes128_default()), .says = ENROLL_PRE_DONE};
 	struct sim_enrollment before, after;
 	struct rd r = rd_init(data, size);
 
