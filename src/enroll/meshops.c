@@ -117,7 +117,8 @@ enum err task_new(struct meshops *m, const struct meshops_asker *asker,
 		t->state = calloc(1, state_bytes);
 	if (!t || !t->state) {
 		free(t);
-		return nodes_explain(why, ERR_NOMEM);
+		reason_set(why, NULL, "%s", err_text(ERR_NOMEM));
+		return ERR_NOMEM;
 	}
 	t->m = m;
 	t->ops = ops;

@@ -73,7 +73,7 @@ enum err nodes_label(struct nodes *n, const struct clock_now *now, const struct 
 	const char *serial, char out[QR_LABEL_PRINT_MAX], struct reason *why)
 {
 	struct qr_label label = {0};
-	struct node_row row;
+	struct node_row row = {0};
 	size_t length = 0;
 	enum err e = nodes_need(who, ROLE_ADMIN, why);
 
@@ -131,7 +131,7 @@ enum err nodes_restrained_key(struct nodes *n, const struct clock_now *now,
 	struct reason *why)
 {
 	struct secret16 key = {{0}};
-	struct node_row row;
+	struct node_row row = {0};
 	enum err e = nodes_need(who, ROLE_ADMIN, why);
 
 	if (e == ERR_OK)
