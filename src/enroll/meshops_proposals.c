@@ -99,8 +99,9 @@ static void end(struct meshops_task *t)
 		.expected = (unsigned)s->count,
 		.serial = SERIAL_INDEX_INVALID};
 
-	/* Its last question has never left: the answer is not "nobody". */
-	if (s->count > 0 && s->sent_ms == 0)
+	/* Its last question has never left: the answer is not "nobody". (Unless answers to somebody
+	 * else's question had told all before it was due.) */
+	if (s->sent_ms == 0 && s->heard < s->count)
 		r.error = ERR_CLOSED;
 	task_end(t, &r);
 }
