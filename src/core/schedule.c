@@ -61,6 +61,13 @@ static bool is_unseen(const struct look *l, const struct job *job)
 	       !job_best_helper(job, l->now_ms, NULL, NULL);
 }
 
+/* Before it is given up everybody is asked: helpers that see it may just have no link to spare, and
+ * somebody who hears it less well has (fleet-baseline). */
+static bool is_last_try(const struct job *job)
+{
+	return job->silent + 1 == JOB_SILENT_MAX;
+}
+
 /* The longest waiting goes first; equals keep their order. */
 static bool goes_before(const struct job *a, const struct job *b)
 {
@@ -164,7 +171,7 @@ static struct schedule_pick find_directed(struct look *l)
 		const struct job_helper *h;
 
 		if (!job_is_asking(job) || !job_is_due(job, l->now_ms) || job_is_direct_only(job) ||
-			direct_is_better(l, job) || !goes_before(job, p.job))
+			direct_is_better(l, job) || is_last_try(job) || !goes_before(job, p.job))
 			continue;
 		h = job_best_helper(job, l->now_ms, helper_busy, l);
 		if (h) {
@@ -184,6 +191,16 @@ static bool any_unsurveyed(const struct look *l)
 	return false;
 }
 
+/* Nobody sees it, a survey had its time to change that; or it is seen and silent. */
+static bool is_for_all(const struct look *l, const struct job *job)
+{
+	if (!job_is_asking(job) || job_is_direct_only(job) || direct_is_better(l, job))
+		return false;
+	if (!is_unseen(l, job))
+		return is_last_try(job);
+	return job->surveyed_ms != 0 && l->now_ms >= job->surveyed_ms + SCHEDULE_SURVEY_ANSWER_MS;
+}
+
 /* The last resort, one at a time and not beside directed ones; after surveys had their chance,
  * which cost the members little. */
 static struct job *find_broadcast(const struct look *l)
@@ -195,10 +212,7 @@ static struct job *find_broadcast(const struct look *l)
 	for (size_t i = 0; i < l->count; i++) {
 		struct job *job = l->jobs[i];
 
-		if (!is_unseen(l, job) || !job_is_due(job, l->now_ms) || job->surveyed_ms == 0 ||
-			l->now_ms < job->surveyed_ms + SCHEDULE_SURVEY_ANSWER_MS)
-			continue;
-		if (goes_before(job, best))
+		if (job_is_due(job, l->now_ms) && is_for_all(l, job) && goes_before(job, best))
 			best = job;
 	}
 	return best;

@@ -443,6 +443,28 @@ START_TEST(asks_everybody_when_nobody_sees_the_node_any_more)
 }
 END_TEST
 
+START_TEST(asks_everybody_before_a_silent_node_is_given_up)
+{
+	struct schedule s = {.attached = true, .radio_free = true};
+	uint64_t now_ms = NOW;
+	struct schedule_pick p;
+
+	make_jobs(1);
+	for (int i = 1; i < JOB_SILENT_MAX; i++) {
+		sighted(&jobs[0], (uint16_t)i, now_ms);
+		p = schedule_pick(&s, table, 1, now_ms);
+		ck_assert_int_eq(p.what, SCHEDULE_DIRECTED);
+		now_ms = stay_silent(&p, now_ms);
+	}
+	sighted(&jobs[0], 5, now_ms);
+	p = schedule_pick(&s, table, 1, now_ms);
+	ck_assert_int_eq(p.what, SCHEDULE_BROADCAST);
+	(void)stay_silent(&p, now_ms);
+	ck_assert_int_eq(jobs[0].state, JOB_FAILED);
+	ck_assert_int_eq(jobs[0].reason, JOB_REASON_SILENT);
+}
+END_TEST
+
 /* A silent node with a wrong key waits behind all that were asked less often, by each way. */
 START_TEST(asks_fresh_ones_before_those_that_stay_silent)
 {
@@ -527,6 +549,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, expires_a_fleet_that_nobody_sees_without_spinning);
 	tcase_add_test(tc, looks_for_another_helper_when_one_stays_silent);
 	tcase_add_test(tc, asks_everybody_when_nobody_sees_the_node_any_more);
+	tcase_add_test(tc, asks_everybody_before_a_silent_node_is_given_up);
 	tcase_add_test(tc, asks_fresh_ones_before_those_that_stay_silent);
 	tcase_add_test(tc, leaves_a_node_without_key_to_our_own_radio);
 	tcase_add_test(tc, proves_an_asset_without_a_gateway_node);
