@@ -13,6 +13,9 @@
  *   node SERIAL on|off          its power
  *   node SERIAL press|release   its button
  *   fault SERIAL NAME[,NAME]    wrong behaviours (sim_node.h), none: none
+ *   answer SERIAL CODE [HANDLE] its results from now on, with that handle; own: its own
+ *   record SERIAL               from now on keeps what enrolls, removes or moves it
+ *   recorded SERIAL             all that was kept, as one JSON array of hex texts
  *   cut SERIAL K                power fails at its K-th flash operation from now
  *   rssi SERIAL SERIAL DBM      between nodes
  *   lose SERIAL                 the gateway's link to it breaks

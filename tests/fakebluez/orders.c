@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "enr/hex.h"
 #include "enr/serial.h"
 
 #define TYPED_BYTES 400
@@ -124,6 +125,38 @@ static void on_fault(struct order *o)
 	order_say(ok, "no such node or fault");
 }
 
+static void on_answer(struct order *o)
+{
+	bool ok = o->node && o->argc > 2;
+
+	if (ok)
+		sim_node_answer(o->node,
+			order_is(o, 2, "own") ? -1 : (int)strtoul(o->argv[2], NULL, 0),
+			o->argc > 3 ? atoi(o->argv[3]) : -1);
+	order_say(ok, "no such node");
+}
+
+static void on_record(struct order *o)
+{
+	order_say(o->node && sim_node_record(o->node) == ERR_OK, "no such node");
+}
+
+static void on_recorded(struct order *o)
+{
+	char text[2 * UINT8_MAX + 1];
+	struct span all = {NULL, 0};
+
+	if (o->node)
+		all = sim_node_recorded(o->node);
+	putchar('[');
+	for (size_t at = 0; at < all.n; at += 1u + all.p[at]) {
+		hex_print(all.p + at + 1, all.p[at], text);
+		printf("%s\"%s\"", at > 0 ? "," : "", text);
+	}
+	puts("]");
+	bytes_wipe(text, sizeof(text));
+}
+
 static void on_cut(struct order *o)
 {
 	bool ok = o->node && o->argc > 2;
@@ -190,6 +223,9 @@ static const struct order_row common[] = {
 	{"snapshot", on_snapshot},
 	{"node", on_node},
 	{"fault", on_fault},
+	{"answer", on_answer},
+	{"record", on_record},
+	{"recorded", on_recorded},
 	{"cut", on_cut},
 	{"rssi", on_rssi},
 	{"type", on_type},

@@ -304,6 +304,7 @@ static void on_pdu(struct air *air, struct air_event *ev)
 	if (dir == AIR_TO_CENTRAL && c->radio && c->subscribed) {
 		c->radio->ops->notified(c->radio->ctx, c->id, (struct span){ev->data, ev->n});
 	} else if (to && to->running && !(dir == AIR_TO_CENTRAL && !c->subscribed)) {
+		sim_tap_in(to, c->id, ev->data, ev->n);
 		node_on_pdu(&to->core, air->now_ms, c->id, ev->data, ev->n);
 		sim_node_rearm(to);
 	}
@@ -351,6 +352,7 @@ enum err air_send_node(struct sim_node *n, uint16_t link, const void *pdu, size_
 	if ((n->spec.faults & SIM_FAULT_MUTE) != 0 && is_open(n, link))
 		return ERR_OK;
 	memcpy(b, pdu, bytes);
+	sim_tap_packet(n, link, b, bytes);
 	if ((n->spec.faults & SIM_FAULT_CORRUPT) != 0 && !c->corrupted && is_open(n, link)) {
 		b[0] ^= 1;
 		c->corrupted = true;

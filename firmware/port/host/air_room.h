@@ -74,12 +74,21 @@ struct air_mesh_link {
 
 /* --- nodes ------------------------------------------------------------------------------------ */
 
+struct sim_tap {
+	uint8_t *heard; /* SIM_TAP_BYTES once somebody listens: u8 length, then the message */
+	size_t bytes;
+	bool lies; /* its results are replaced: */
+	uint8_t code;
+	int handle; /* and this handle, unless negative */
+};
+
 struct sim_node {
 	struct air *air;
 	struct sim_spec spec;
 	struct node core;
 	struct port port;
 	struct node_features features;
+	struct enroll_pre_handler pre;
 	struct sim_flash flash;
 	uint8_t address[PORT_ADDRESS_BYTES];
 	_Alignas(4) uint8_t noinit[PORT_NOINIT_BYTES];
@@ -107,6 +116,7 @@ struct sim_node {
 	struct port_mesh_state mesh_state;
 	uint32_t cluster; /* equal: in one mesh; set by air_mesh */
 	uint8_t loss_count;
+	struct sim_tap tap;
 };
 
 struct air_rssi {
@@ -169,5 +179,11 @@ enum err sim_node_new(struct air *air, const struct sim_spec *spec, const char *
 void sim_node_free(struct sim_node *n);
 /* After each event of the core: plans its next timer. */
 void sim_node_rearm(struct sim_node *n);
+
+/* sim_tap.c: before the node gets a packet, before a packet or a message of its own leaves it. */
+void sim_tap_in(struct sim_node *n, uint16_t link, const void *pdu, size_t bytes);
+void sim_tap_packet(const struct sim_node *n, uint16_t link, uint8_t *pdu, size_t bytes);
+void sim_tap_message(const struct sim_node *n, uint8_t *message, size_t bytes);
+void sim_tap_free(struct sim_tap *tap);
 
 #endif

@@ -167,7 +167,13 @@ static void port_mesh_stop(void *ctx)
 
 static void port_mesh_send(void *ctx, uint16_t except_link, const void *message, size_t n)
 {
-	air_mesh_send(ctx, except_link, message, n);
+	uint8_t b[PORT_MESH_MAX_BYTES];
+
+	if (n > sizeof(b))
+		return;
+	memcpy(b, message, n);
+	sim_tap_message(ctx, b, n);
+	air_mesh_send(ctx, except_link, b, n);
 }
 
 static enum err port_random(void *ctx, void *out, size_t n)
@@ -393,8 +399,20 @@ static enum err write_preset(struct sim_flash *f, const struct sim_enrollment *p
 	return e;
 }
 
+static enum enroll_pre begin_pre(void *ctx, bool is_removal, struct span request)
+{
+	const struct sim_node *n = ctx;
+
+	(void)is_removal;
+	(void)request;
+	if ((n->spec.faults & SIM_FAULT_PRE_FAIL) != 0)
+		return ENROLL_PRE_FAILED;
+	return (n->spec.faults & SIM_FAULT_PRE_WAIT) != 0 ? ENROLL_PRE_WAITING : ENROLL_PRE_DONE;
+}
+
 static void make_features(struct sim_node *n)
 {
+	n->pre = (struct enroll_pre_handler){.begin = begin_pre, .ctx = n};
 	n->features = (struct node_features){
 		.device_type = n->spec.device_type,
 		.allow_unsecure = n->spec.unsecure,
@@ -402,6 +420,8 @@ static void make_features(struct sim_node *n)
 		.button_remove_ds = n->spec.button_ds,
 		.button_power_off = n->spec.button_power_off,
 		.adv_interval_ms = SIM_ADV_INTERVAL_MS,
+		.pre = &n->pre,
+		.pre_count = 1,
 	};
 }
 
@@ -440,6 +460,7 @@ void sim_node_free(struct sim_node *n)
 		return;
 	sim_flash_close(&n->flash);
 	free(n->terminal);
+	sim_tap_free(&n->tap);
 	bytes_wipe(n, sizeof(*n));
 	free(n);
 }

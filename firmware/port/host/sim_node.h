@@ -19,18 +19,21 @@
 #include "air.h"
 
 #define SIM_SPEC_LINE_MAX 1024
+#define SIM_TAP_BYTES 8192       /* recorded messages; what is more is lost */
 #define SIM_TERMINAL_BYTES 16384 /* lines that nobody has fetched; what is more is lost */
 
 /* Wrong behaviours, for tests; may be combined. */
 enum sim_fault {
 	SIM_FAULT_NONE = 0,
-	SIM_FAULT_FLASH = 1 << 0,     /* flash writes fail */
-	SIM_FAULT_FLASH_1 = 1 << 1,   /* the next flash write fails, later ones work */
-	SIM_FAULT_MUTE = 1 << 2,      /* takes messages, sends nothing after the handshake */
-	SIM_FAULT_NO_JOIN = 1 << 3,   /* never finds its mesh */
-	SIM_FAULT_NO_CCCD = 1 << 4,   /* never answers the CCCD write */
-	SIM_FAULT_CORRUPT = 1 << 5,   /* its first notification after the handshake is corrupted */
-	SIM_FAULT_NO_CONNECT = 1 << 6 /* advertises, but cannot be connected to */
+	SIM_FAULT_FLASH = 1 << 0,      /* flash writes fail */
+	SIM_FAULT_FLASH_1 = 1 << 1,    /* the next flash write fails, later ones work */
+	SIM_FAULT_MUTE = 1 << 2,       /* takes messages, sends nothing after the handshake */
+	SIM_FAULT_NO_JOIN = 1 << 3,    /* never finds its mesh */
+	SIM_FAULT_NO_CCCD = 1 << 4,    /* never answers the CCCD write */
+	SIM_FAULT_CORRUPT = 1 << 5,    /* its first notification after the handshake is corrupted */
+	SIM_FAULT_NO_CONNECT = 1 << 6, /* advertises, but cannot be connected to */
+	SIM_FAULT_PRE_FAIL = 1 << 7,   /* its pre-enrollment fails */
+	SIM_FAULT_PRE_WAIT = 1 << 8    /* its pre-enrollment never ends */
 };
 
 struct sim_enrollment {
@@ -94,6 +97,14 @@ ENR_MUST_CHECK enum err sim_node_type(struct sim_node *n, const char *line, size
 /* All that was shown since the last call, each line with CR LF; valid until the node's next event.
  */
 struct span sim_node_lines(struct sim_node *n);
+/* From now on what enrolls, removes or moves it is kept, in clear, as long as there is room.
+ * ERR_NOMEM. */
+ENR_MUST_CHECK enum err sim_node_record(struct sim_node *n);
+/* All that was kept: for each message its length (u8), then the message. */
+struct span sim_node_recorded(const struct sim_node *n);
+/* From now on it answers with this result code (negative: its own), and with this handle (negative:
+ * its own). */
+void sim_node_answer(struct sim_node *n, int code, int handle);
 /* Cuts the power at the k-th flash word or page operation from now (1: the next); 0: never. */
 void sim_node_cut_power_at(struct sim_node *n, uint32_t k);
 

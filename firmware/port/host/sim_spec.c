@@ -90,6 +90,8 @@ static const struct word faults[] = {
 	{"nocccd", SIM_FAULT_NO_CCCD},
 	{"corrupt", SIM_FAULT_CORRUPT},
 	{"noconnect", SIM_FAULT_NO_CONNECT},
+	{"prefail", SIM_FAULT_PRE_FAIL},
+	{"prewait", SIM_FAULT_PRE_WAIT},
 };
 
 static enum err find_word(
