@@ -16,13 +16,21 @@ static void put_id_or_null(struct command_call *c, json_t *o, const char *key, u
 	put_json(c, o, key, id ? json_integer(id) : json_null());
 }
 
+/* 0 is an answer only in the states that such an answer leads to. */
+static bool has_answered(const struct node_view *v)
+{
+	return v->code != 0 ||
+	       (v->attempts > 0 && (v->state == JOB_SAVED || v->state == JOB_JOINED ||
+					   v->state == JOB_REMOVED));
+}
+
 static void put_attempts(struct command_call *c, json_t *o, const struct node_view *v)
 {
-	bool tried = v->attempts > 0;
+	bool answered = has_answered(v);
 
 	put_text(c, o, "method", v->method == JOB_METHOD_NONE ? NULL : job_method_name(v->method));
-	put_json(c, o, "code", tried ? json_integer(v->code) : json_null());
-	put_text_or_null(c, o, "code_text", tried ? meshmsg_result_text(v->code) : NULL);
+	put_json(c, o, "code", answered ? json_integer(v->code) : json_null());
+	put_text_or_null(c, o, "code_text", answered ? meshmsg_result_text(v->code) : NULL);
 	put_json(c, o, "helper", v->helper ? json_integer(v->helper) : json_null());
 	put_uint(c, o, "attempts", v->attempts);
 }
