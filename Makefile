@@ -175,7 +175,7 @@ check-integration: build/rel/tests/killshim.so all $(PROGRAMS:%=build/asan/%)
 # The mesh once more over link_socket, where enrolld's mesh goes by the simulated time.
 .PHONY: check-socket
 SOCKET := tests/integration/test_mesh.py tests/integration/test_mesh_faults.py tests/integration/test_mesh_orders.py \
-	tests/integration/test_terminal.py
+	tests/integration/test_mesh_answers.py tests/integration/test_terminal.py
 check-socket: all
 	@MESH_LINK=socket tools/run-tests socket $(SOCKET)
 check-interop: all

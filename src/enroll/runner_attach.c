@@ -22,7 +22,8 @@ static struct candidate *candidate_slot(struct net *net, const struct link_addr 
 	for (size_t i = 0; i < RUNNER_CANDIDATES_MAX; i++) {
 		struct candidate *c = &net->candidates[i];
 
-		if (c->heard_ms != 0 && link_addr_equal(&c->addr, addr))
+		/* also one that has failed and is to be heard again: that counts against it */
+		if ((c->heard_ms != 0 || c->fails > 0) && link_addr_equal(&c->addr, addr))
 			return c;
 		if (c->heard_ms < oldest->heard_ms)
 			oldest = c;
@@ -138,10 +139,7 @@ static void on_opened(void *arg, struct mesh_session *s, uint16_t node_id)
 	log_info("attached network=%u node_id=%u serial=%s", net->id, node_id, serial);
 	lose_attempts(net); /* it may have been open before (§3.7) */
 	net->gateway_id = node_id;
-	net->fails = 0;
-	for (size_t i = 0; i < RUNNER_CANDIDATES_MAX; i++)
-		if (link_addr_equal(&net->candidates[i].addr, &net->addr))
-			net->candidates[i].fails = 0;
+	net->opened_ms = runner_now(net->runner);
 	adopt(net);
 	runner_tell(net, RUNNER_OPENED, NULL);
 	runner_kick(net->runner);
@@ -236,12 +234,37 @@ static bool radio_taken(const struct runner *r)
 	return r->direct && !r->direct->session_open;
 }
 
+void attach_on_voice(struct net *net)
+{
+	net->fails = 0;
+	for (size_t i = 0; i < RUNNER_CANDIDATES_MAX; i++)
+		if (link_addr_equal(&net->candidates[i].addr, &net->addr))
+			net->candidates[i].fails = 0;
+}
+
+/* One that takes our messages and says nothing would be asked for ever. */
+static uint64_t check_voice(struct net *net, uint64_t now_ms)
+{
+	char serial[SERIAL_TEXT_SIZE];
+
+	if (!mesh_is_open(net->session) || net->cluster_size != 0)
+		return UINT64_MAX;
+	if (now_ms < net->opened_ms + RUNNER_CLUSTER_MS)
+		return net->opened_ms + RUNNER_CLUSTER_MS;
+	serial_print(net->serial, serial);
+	log_warn("gateway_silent network=%u serial=%s", net->id, serial);
+	mesh_close(net->session);
+	return UINT64_MAX;
+}
+
 uint64_t attach_step(struct net *net, uint64_t now_ms)
 {
 	const struct candidate *c;
 	uint64_t patience_ms;
 
-	if (net->session || net->gone || !net->runner->adapter)
+	if (net->session)
+		return check_voice(net, now_ms);
+	if (net->gone || !net->runner->adapter)
 		return UINT64_MAX;
 	if (now_ms < net->retry_ms)
 		return net->retry_ms;

@@ -224,6 +224,8 @@ static void on_cluster(struct net *net, const struct meshmsg *msg)
 
 	if (meshmsg_decode_cluster_info(msg, &m) != ERR_OK || m.cluster_size <= 0)
 		return;
+	if (net->cluster_size == 0)
+		attach_on_voice(net);
 	net->cluster_size = (uint16_t)m.cluster_size;
 	if (net->count_told != 0 && count_nodes(net) != net->count_told)
 		net->count_due = true;

@@ -22,6 +22,7 @@ struct meshmsg;
 #define RUNNER_PREFERRED_MS 20000      /* patience for the configured gateway node */
 #define RUNNER_ATTACH_BACKOFF_MS 60000 /* at most */
 #define RUNNER_GIVEN_WAY_MS 1000       /* then another node is looked for, or the same one again */
+#define RUNNER_CLUSTER_MS 10000        /* a gateway node tells its cluster at once (§3.8) */
 #define RUNNER_STORAGE_MS 2000         /* pause after a write that failed */
 
 /* One node with a job that is not over. */
@@ -65,9 +66,10 @@ struct net {
 	struct candidate candidates[RUNNER_CANDIDATES_MAX];
 	struct mesh_session *session;
 	struct link_addr addr;
-	uint32_t serial;       /* of the gateway node */
-	uint16_t gateway_id;   /* its node id */
-	uint16_t cluster_size; /* as it tells it; 0 unknown */
+	uint32_t serial;     /* of the gateway node */
+	uint16_t gateway_id; /* its node id */
+	uint64_t opened_ms;
+	uint16_t cluster_size; /* as it tells it; 0: it has said nothing yet */
 	unsigned joined;       /* for overmesh_count */
 	bool gives_way;        /* the session is closed for the sake of a job with its node */
 	bool count_due;        /* the mesh is to be told how many nodes it has */
@@ -127,6 +129,8 @@ void runner_table_free(struct runner *r);
 void attach_on_advert(struct net *net, const struct link_advert *advert, const struct meshadv *adv);
 /* Opens a session with a gateway node if it is time; returns when to look again. */
 uint64_t attach_step(struct net *net, uint64_t now_ms);
+/* The gateway node has told its cluster: it is a good one. */
+void attach_on_voice(struct net *net);
 bool attach_is_opening(const struct net *net);
 /* Ends a session with this node as a gateway node, if there is one: it is wanted for an enrollment
  * or a removal of its own. True: not yet gone, the runner is kicked when it is. */

@@ -142,13 +142,16 @@ class Building(Lab):
         expect(answer and not answer.startswith("error"), "%s: %s: %s" % (self.AIR, words, answer))
         return answer
 
+    def order_json(self, *words):
+        return json.loads(self.order(*words))
+
     def radio(self, what):
         """The process that has the radio dies, or is there again."""
         self.order(LINK, what)
 
     def nodes_now(self):
         """serial: what each simulated node itself believes."""
-        return {n["serial"]: n for n in json.loads(self.order("snapshot", "full"))}
+        return {n["serial"]: n for n in self.order_json("snapshot", "full")}
 
     def add(self, *serials, options=(), key=None, **more):
         text = "".join(label(s, key, **more) + "\n" for s in serials)
@@ -186,6 +189,16 @@ class Building(Lab):
         want.update((k, network[k]) for k in network_keys(0))
         for k, v in want.items():
             expect(own[k] == v, "%s: %s is %r, not %r" % (n["serial"], k, own[k], v))
+        return n
+
+    def check_refusal(self, serial, code):
+        """It failed for that code, which is told in words, and what to do next; returns its row."""
+        n = self.show(serial)
+        expect((n["state"], n["code"]) == ("failed", code), "%s: not 0x%02x: %r" % (serial, code, n))
+        text = n["reason_text"]
+        expect(text.startswith("0x%02x: " % code) and len(text) > len("0x00: ") + 20, "in words: %r" % n)
+        expect(";" in text, "and what to do next: %r" % n)
+        expect(text in self.ctl("node", "show", serial).stdout, "node show says it: %s" % text)
         return n
 
     def check_ids(self):
