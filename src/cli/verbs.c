@@ -75,6 +75,7 @@ static const struct table_column status_columns[] = {
 	{"mesh.link_address", "gateway node", TABLE_TEXT},
 	{"mesh.link_node_id", "gateway node id", TABLE_TEXT},
 	{"mesh.link_network_id", "gateway network", TABLE_TEXT},
+	{"mesh.ignored_messages", "mesh messages ignored", TABLE_TEXT},
 	{"audit_seq", "audit log rows", TABLE_TEXT},
 	{NULL, NULL, TABLE_TEXT},
 };
@@ -249,7 +250,7 @@ static const struct opt node_add_opts[] = {
 	{"--nearby", NULL, "nearby", OPT_FLAG, false,
 		"no key: an unenrolled node in our range that opens to everybody"},
 	{"--from-network", "ID", "from_network", OPT_UINT, false,
-		"no key: a member of that network of ours, in our range"},
+		"no key: a member of that network of ours"},
 	OPT_WAIT("wait until all have joined or failed"),
 	OPT_TIMEOUT("how long to wait (default: until they expire)"),
 	OPT_REFUSED("--key"),

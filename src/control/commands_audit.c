@@ -146,6 +146,7 @@ static void put_mesh(struct command_call *c, const struct node_counts *n)
 	put_json(c, o, "link_node_id", d.link_node_id ? json_integer(d.link_node_id) : json_null());
 	put_json(c, o, "link_network_id",
 		d.link_network_id ? json_integer(d.link_network_id) : json_null());
+	put_uint(c, o, "ignored_messages", d.ignored);
 	put_at(c, c->out, "started_at", d.started_at);
 	put_text(c, c->out, "coap_address", d.coap_address);
 }

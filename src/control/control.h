@@ -26,6 +26,7 @@ struct control_daemon_status {
 	const char *link_address; /* of the gateway node, or NULL */
 	uint16_t link_node_id;    /* 0: not known */
 	uint16_t link_network_id;
+	uint64_t ignored;         /* messages of the mesh that nobody had asked for */
 	const char *coap_address; /* where enrollees reach us, or NULL */
 };
 

@@ -177,7 +177,7 @@ static struct job_action picked_mesh(struct job *job, const struct job_event *e,
 	job->state = JOB_SENT;
 	job->reason = JOB_REASON_NONE;
 	job->link_fails = 0;
-	fly(job, now_ms, job_mesh_ms(job));
+	fly(job, now_ms, job_is_direct_only(job) ? JOB_ANSWER_MS : job_mesh_ms(job));
 	return act(JOB_DO_SEND, true);
 }
 
@@ -497,6 +497,7 @@ void job_restore(struct job *job, uint64_t now_ms)
 	job->ear_ms = 0;
 	job->ear_rssi = 0;
 	job->member = false;
+	job->reachable = false;
 	memset(job->helpers, 0, sizeof(job->helpers));
 	if (job->state == JOB_SENT || job->state == JOB_SAVED || job->state == JOB_REMOVING)
 		job->next_try_ms = now_ms;

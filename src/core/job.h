@@ -123,6 +123,7 @@ struct job {
 	bool in_flight; /* an attempt runs until deadline_ms */
 	uint64_t deadline_ms;
 	bool member;          /* it has its network's key: the mesh can reach it without its own */
+	bool reachable;       /* keyless: a mesh that it is in can be told by its serial */
 	bool connected;       /* a direct attempt got through its handshake */
 	uint8_t link_fails;   /* direct attempts that got no connection, in a row */
 	uint64_t surveyed_ms; /* last asked for by REQUEST_PROPOSALS */

@@ -24,7 +24,7 @@ static struct look look_at(
 			l.verifies++;
 		else if (job->method == JOB_METHOD_DIRECTED)
 			l.directed++;
-		else if (job->method == JOB_METHOD_BROADCAST)
+		else if (job->method == JOB_METHOD_BROADCAST && !job_is_direct_only(job))
 			l.broadcasts++;
 	}
 	return l;
@@ -45,10 +45,18 @@ static bool helper_busy(void *ctx, uint16_t id)
 	return false;
 }
 
+/* A node whose key we have not, in a mesh that we can tell: in turns with our own radio. */
+static bool is_told(const struct look *l, const struct job *job)
+{
+	bool near = job_in_range(job, l->now_ms) && l->s->radio_free;
+
+	return job_is_direct_only(job) && job->reachable && (!near || job->tries % 2 == 1);
+}
+
 /* By our own radio: unless that failed twice in a row while there is another way. */
 static bool direct_is_better(const struct look *l, const struct job *job)
 {
-	if (!job_in_range(job, l->now_ms))
+	if (!job_in_range(job, l->now_ms) || is_told(l, job))
 		return false;
 	if (!l->s->attached || job_is_direct_only(job))
 		return true;
@@ -152,6 +160,21 @@ static struct job *find_direct(const struct look *l)
 		struct job *job = l->jobs[i];
 
 		if (job_is_asking(job) && job_is_due(job, l->now_ms) && direct_is_better(l, job) &&
+			goes_before(job, best))
+			best = job;
+	}
+	return best;
+}
+
+/* The node finds its own serial in it, nobody else its key: it takes no helper's time. */
+static struct job *find_told(const struct look *l)
+{
+	struct job *best = NULL;
+
+	for (size_t i = 0; i < l->count; i++) {
+		struct job *job = l->jobs[i];
+
+		if (is_asking(job) && job_is_due(job, l->now_ms) && is_told(l, job) &&
 			goes_before(job, best))
 			best = job;
 	}
@@ -305,6 +328,8 @@ struct schedule_pick schedule_pick(
 	if ((p = find_removal(&l)).job)
 		return p;
 	if ((p = pick_job(SCHEDULE_DIRECT, find_direct(&l))).job)
+		return p;
+	if ((p = pick_job(SCHEDULE_BROADCAST, find_told(&l))).job)
 		return p;
 	if ((p = find_survey(&l)).count > 0)
 		return p;

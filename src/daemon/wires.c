@@ -137,6 +137,7 @@ void wire_status(void *arg, struct control_daemon_status *out)
 	out->link_address = d->status.address[0] ? d->status.address : NULL;
 	out->link_node_id = d->status.node_id;
 	out->link_network_id = d->status.network_id;
+	out->ignored = d->status.ignored;
 }
 
 bool wire_tick(struct daemon *d)

@@ -321,8 +321,9 @@ static enum err check_vacant(struct nodes *n, uint32_t serial, struct reason *wh
 	if (e != ERR_OK)
 		return nodes_explain(why, e);
 	if (old.job.state == JOB_JOINED)
-		return nodes_refuse(
-			why, ERR_CONFLICT, "serial", "this node has joined: remove it first");
+		return nodes_refuse(why, ERR_CONFLICT, "serial",
+			"this node has joined: remove it first (enrollctl node remove), also "
+			"if somebody has reset it");
 	if (!job_is_over(old.job.state))
 		return nodes_refuse(
 			why, ERR_CONFLICT, "serial", "this node is being worked on already");

@@ -246,13 +246,20 @@ static bool radio_free(const struct runner *r)
 	return r->adapter && !r->direct;
 }
 
+static void look_around(struct net *net)
+{
+	net->schedule.attached = net->session && mesh_is_open(net->session);
+	net->schedule.radio_free = radio_free(net->runner);
+	for (size_t i = 0; i < net->job_count; i++)
+		net->jobs[i]->reachable = overmesh_other(entry_of(net->jobs[i])) != NULL;
+}
+
 static uint64_t run_net(struct runner *r, struct net *net, uint64_t now_ms)
 {
 	struct schedule_pick p = {.until_ms = UINT64_MAX};
 
 	for (int i = 0; i < PICKS_MAX && now_ms >= r->storage_until_ms; i++) {
-		net->schedule.attached = net->session && mesh_is_open(net->session);
-		net->schedule.radio_free = radio_free(r);
+		look_around(net);
 		p = schedule_pick(&net->schedule, net->jobs, net->job_count, now_ms);
 		if (p.what == SCHEDULE_SLEEP)
 			return p.until_ms;

@@ -102,12 +102,16 @@ bool attach_give_way(struct runner *r, uint32_t serial)
 /* Whatever was under way through this session may be lost: it is asked again. */
 static void lose_attempts(struct net *net)
 {
-	for (size_t i = 0; i < net->job_count; i++) {
-		struct job *job = net->jobs[i];
+	struct runner *r = net->runner;
 
-		if (job->in_flight && (job->state == JOB_SAVED || job->method != JOB_METHOD_DIRECT))
-			runner_apply((struct entry *)job,
-				&(struct job_event){.type = JOB_EVENT_LINK_LOST});
+	for (size_t i = 0; i < r->entry_count; i++) {
+		struct entry *en = r->entries[i];
+		bool asks = en->net == net && en->job.state == JOB_SAVED;
+
+		if (en->job.in_flight && (asks || en->via == net))
+			runner_apply(en, &(struct job_event){.type = JOB_EVENT_LINK_LOST});
+		if (en->via == net)
+			en->via = NULL;
 	}
 }
 

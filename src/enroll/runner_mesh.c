@@ -67,14 +67,34 @@ static uint16_t receiver_of(const struct entry *en)
 	return en->job.method == JOB_METHOD_BROADCAST ? 0 : en->job.helper;
 }
 
+struct net *overmesh_other(const struct entry *en)
+{
+	uint16_t id = en->from_network == NODE_FROM_ANY ? en->advert_network : en->from_network;
+	struct net *net = id != 0 ? runner_net(en->runner, id) : NULL;
+
+	return net && net->session && mesh_is_open(net->session) ? net : NULL;
+}
+
+/* Where the node listens: a helper in its new network; in person, in the one that it is in. Unless
+ * we hear it, nobody knows which that is after a lost answer: then in turns. */
+static struct net *way_of(const struct entry *en)
+{
+	struct net *other = job_is_direct_only(&en->job) ? overmesh_other(en) : NULL;
+	bool own = en->net->session && mesh_is_open(en->net->session) &&
+		   !job_in_range(&en->job, runner_now(en->runner));
+
+	return other && (!own || en->job.tries % 2 == 1) ? other : en->net;
+}
+
 void overmesh_send(struct entry *en)
 {
 	uint8_t buf[MESH_MESSAGE_MAX];
 	size_t n = 0;
 	enum err e = request_build(en, receiver_of(en), buf, &n);
 
+	en->via = way_of(en);
 	if (e == ERR_OK)
-		e = send_on(en->net, (struct span){buf, n});
+		e = send_on(en->via, (struct span){buf, n});
 	bytes_wipe(buf, sizeof(buf));
 	if (e == ERR_OK)
 		return;

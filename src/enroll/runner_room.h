@@ -34,10 +34,11 @@ struct entry {
 	bool only_if_unenrolled;
 	bool nearby;
 	uint16_t from_network;
-	struct link_addr addr;        /* of its last advert, valid while job.ear_ms is not 0 */
-	bool advert_joined;           /* that advert said: enrolled, where the job wants it */
-	bool advert_ours;             /* and that it may have our network's key */
-	uint16_t advert_network;      /* and what it is enrolled in; 0: not */
+	struct link_addr addr;   /* of its last advert, valid while job.ear_ms is not 0 */
+	bool advert_joined;      /* that advert said: enrolled, where the job wants it */
+	bool advert_ours;        /* and that it may have our network's key */
+	uint16_t advert_network; /* and what it is enrolled in; 0: not */
+	struct net *via;         /* whose session with a gateway node has its request, or NULL */
 	struct mesh_session *session; /* direct */
 	bool session_open;
 };
@@ -147,6 +148,9 @@ void direct_send(struct entry *en);
 ENR_MUST_CHECK enum err request_build(
 	struct entry *en, uint16_t receiver, uint8_t out[MESH_MESSAGE_MAX], size_t *n);
 void overmesh_send(struct entry *en);
+/* The open session with the gateway node of a mesh that the node may be in, though its key is not
+ * known; NULL: there is none. */
+struct net *overmesh_other(const struct entry *en);
 void overmesh_survey(struct net *net, const struct schedule_pick *pick);
 /* We have changed how many nodes the mesh has: it is told, at once or when a session opens. */
 void overmesh_count_changed(struct net *net);

@@ -287,6 +287,24 @@ static enum err ids_owner(struct store *s, uint16_t network_id, uint16_t node_id
 	return stmt_end_found(&q);
 }
 
+/* Ids of assets are organisation-wide: ERR_CONFLICT when it is another serial's anywhere. */
+static enum err ids_elsewhere(struct store *s, uint16_t node_id, uint32_t serial)
+{
+	static const char FIND[] =
+		"SELECT 1 FROM node_ids WHERE node_id = ? AND serial IS NOT ? LIMIT 1";
+	struct stmt q;
+	enum err e;
+
+	if (!is_asset_id(node_id))
+		return ERR_OK;
+	q = stmt_start(s, FIND);
+	stmt_bind_u64(&q, node_id);
+	stmt_bind_u64(&q, serial);
+	(void)stmt_step(&q);
+	e = stmt_end_found(&q);
+	return e == ERR_OK ? ERR_CONFLICT : e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
 enum err store_ids_take(
 	struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial, uint64_t given_at)
 {
@@ -296,7 +314,7 @@ enum err store_ids_take(
 
 	if (e == ERR_OK)
 		return owner == serial ? ERR_OK : ERR_CONFLICT;
-	if (e == ERR_NOT_FOUND)
+	if (e == ERR_NOT_FOUND && (e = ids_elsewhere(s, node_id, serial)) == ERR_OK)
 		e = ids_find(s, network_id, serial, &other);
 	if (e == ERR_OK)
 		e = ids_orphan(s, network_id, other);

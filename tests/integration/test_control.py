@@ -87,6 +87,7 @@ def test_status_tells_the_role_and_the_counts():
     with daemon() as w:
         s = w.json("status")
         assert s["role"] == "admin" and s["bundles"]["open"] == 0 and s["mesh"]["link_state"] == "off"
+        assert s["mesh"]["ignored_messages"] == 0 and "mesh messages ignored" in w.ctl("status").stdout
         w.ctl("bundle", "issue", "--count", 5)
         assert w.json("status")["bundles"]["open"] == 5
         expect(w.ctl("status"), 0, "your role", "bundles open")

@@ -7,7 +7,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from harness import need_root  # noqa: E402
-from meshlab import NEAR, Building, expect, main, member, network_keys, node, node_key  # noqa: E402
+from lab import wait_until  # noqa: E402
+from meshlab import NEAR, Building, expect, label, main, member, network_keys, node, node_key  # noqa: E402
 
 GATEWAY, A, B, C = "FMBBC", "FMBBF", "FMBBG", "FMBBH"
 OTHER = 777  # a network that is not ours
@@ -89,7 +90,53 @@ def test_member_of_an_enrollment_network():
         expect(n["reason"] == "other_enrollment", "it is enrolled by default: %r" % n)
         b.ctl("node", "add", A, "--network", 480, "--from-network", 1, "--force")
         n = b.wait_joined(A)[0]
-        expect((n["from_network"], n["method"]) == (1, "direct"), n)
+        expect(n["from_network"] == 1 and n["attempts"] == 2, "it is the gateway node of that network itself: %r" % n)
+
+
+def test_member_of_an_enrollment_network_out_of_range():
+    """Told through the mesh that it is in, by its serial; nobody else there does anything."""
+    key = network_keys(1)["network_key"]
+    lines = [member(GATEWAY, 480, 1), member(B, 1, 2), node(A, uicr_network=1, uicr_id=5, uicr_netkey=key)]
+    with Building(lines, networks=(480, 1)) as b:
+        b.ctl("node", "add", A, "--network", 480, "--from-network", 1, "--force")
+        b.events.wait(A, "sent")
+        b.order("lose", B)  # and with it, mostly, the answer: it is asked again, there and where it is to be
+        n = b.wait_joined(A)[0]
+        expect((n["from_network"], n["method"]) == (1, "broadcast"), n)
+        expect(b.nodes_now()[B]["network_id"] == 1, "left alone")
+
+
+def test_a_joined_node_is_removed_before_it_is_added_again():
+    """Also one that was reset by hand: by force or not, and the refusal says what to do."""
+    with Building([member(GATEWAY, 480, 1), node(A, NEAR, button=100)]) as b:
+        b.add(A)
+        b.wait_joined(A)
+        b.order("node", A, "press")
+        end = int(b.order("time")) + 12000
+        wait_until("12 virtual seconds", lambda: int(b.order("time")) >= end)
+        b.order("node", A, "release")
+        wait_until("its reset", lambda: not b.nodes_now()[A]["enrolled"])
+        for options in ((), ("--force",)):
+            r = b.ctl("node", "add", "--qr-file", "-", *options, input=label(A) + "\n", check=False)
+            expect(r.returncode == 65 or r.returncode == 73, r)
+            expect("node remove" in r.stderr, "what to do next: %s" % r.stderr)
+        b.ctl("node", "remove", A, "--wait", "--timeout", "120s")
+        b.add(A)
+        b.wait_joined(A)
+
+
+def test_ids_of_assets_are_those_of_all_networks():
+    lines = [node(A, NEAR, type="asset"), node(B, NEAR, type="asset"), node(C, NEAR)]
+    with Building(lines, networks=(480, 481)) as b:
+        b.add(A, options=("--network", 480), dt="ASSET")
+        b.add(B, options=("--network", 481), dt="ASSET")
+        b.add(C, options=("--network", 481))
+        first, second, third = b.wait_joined(A, B, C)
+        expect(first["node_id"] != second["node_id"], "organisation-wide: %r %r" % (first, second))
+        expect(third["node_id"] < 2000, "other nodes have other ids: %r" % third)
+        r = b.ctl("terminal", "--timeout", "2s", input="action 0 enroll basic FMBBJ %d 480\r" % second["node_id"], check=False)
+        expect('"code":2' in r.stdout, "an asset's id of another network: %r" % r)
+        b.check_ids()
 
 
 def test_remove_through_the_mesh_and_directly():

@@ -92,6 +92,27 @@ def test_a_nodes_refusal_is_printed_with_its_code():
         expect(t.close() == 0, "an answer is no failure of the terminal")
 
 
+def test_sets_the_network_of_an_asset():
+    with Building([node(A, NEAR, type="asset")], networks=(480, 481)) as b, Terminal(b) as t:
+        enroll = "action 0 enroll basic %s 33007 480 %s 10 1 5" % (A, keys(A))
+        t.asks(enroll, OK, b'{"nodeId":33007,"type":"enroll_response_serial","module":5,"requestId":5,'
+               b'"serialNumber":"FMBBF","code":0}\r\n')
+        b.wait_joined(A)
+        t.asks("action 33007 enroll set_network 481 9", OK,
+               b'{"nodeId":33007,"type":"set_network_response","code":0,"module":5,"requestHandle":9}\r\n')
+        expect(b.nodes_now()[A]["network_id"] == 481, "it speaks to the other network")
+        expect(b.show(A)["preferred_network"] == 481, "in the books")
+
+
+def test_proposals_come_as_they_are_heard():
+    with Building([member(C, 480, 5), node(A), node(B)]) as b, Terminal(b) as t:
+        wait_until("the gateway node", lambda: b.json("status")["mesh"]["link_state"] == "connected")
+        t.asks("action 0 enroll request_proposals %s %s" % (A, B), OK)
+        expected = {b'{"nodeId":5,"type":"request_proposals_response","serialNumber":"%s","module":5,'
+                    b'"requestHandle":0}\r\n' % s.encode() for s in (A, B)}
+        expect({t.line(), t.line()} == expected, "one line a serial")
+
+
 def test_ids_and_keys_are_guarded():
     with Building([]) as b, Terminal(b) as t:
         t.asks("action 0 enroll basic %s 77 480 %s" % (A, keys(A)), OK, end="\r\n")

@@ -503,6 +503,35 @@ START_TEST(leaves_a_node_without_key_to_our_own_radio)
 }
 END_TEST
 
+START_TEST(tells_a_node_without_key_in_the_mesh_that_it_is_in)
+{
+	struct schedule s = {.radio_free = true}; /* its new network is not attached */
+	struct schedule_pick p;
+
+	make_jobs(2);
+	jobs[0].keyless = jobs[0].reachable = true;
+	jobs[1].in_flight = true; /* of its own broadcasts one runs */
+	jobs[1].method = JOB_METHOD_BROADCAST;
+	jobs[1].state = JOB_SENT;
+	jobs[1].deadline_ms = NOW + 60000;
+	p = schedule_pick(&s, table, 2, NOW);
+	ck_assert_int_eq(p.what, SCHEDULE_BROADCAST);
+	ck_assert_ptr_eq(p.job, &jobs[0]);
+	heard(&jobs[0], -60, NOW); /* near: our own radio first, then in turns */
+	p = schedule_pick(&s, table, 2, NOW);
+	ck_assert_int_eq(p.what, SCHEDULE_DIRECT);
+	jobs[0].tries = 1;
+	p = schedule_pick(&s, table, 2, NOW);
+	ck_assert_int_eq(p.what, SCHEDULE_BROADCAST);
+	ck_assert_int_eq(do_pick(&p, NOW).what, JOB_DO_SEND);
+	ck_assert_uint_eq(jobs[0].deadline_ms, NOW + JOB_ANSWER_MS); /* it enrolls itself */
+	jobs[0].reachable = false;
+	jobs[0].in_flight = false;
+	jobs[0].ear_ms = 0;
+	ck_assert_int_eq(schedule_pick(&s, table, 2, NOW).what, SCHEDULE_SLEEP);
+}
+END_TEST
+
 START_TEST(proves_an_asset_without_a_gateway_node)
 {
 	struct schedule s = {.radio_free = true};
@@ -552,6 +581,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, asks_everybody_before_a_silent_node_is_given_up);
 	tcase_add_test(tc, asks_fresh_ones_before_those_that_stay_silent);
 	tcase_add_test(tc, leaves_a_node_without_key_to_our_own_radio);
+	tcase_add_test(tc, tells_a_node_without_key_in_the_mesh_that_it_is_in);
 	tcase_add_test(tc, proves_an_asset_without_a_gateway_node);
 	tcase_add_test(tc, is_deterministic);
 }

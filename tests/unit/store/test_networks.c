@@ -75,17 +75,22 @@ START_TEST(gives_back_what_was_put)
 }
 END_TEST
 
-static enum err take(uint16_t id, uint32_t serial)
+static enum err take_in(uint16_t network, uint16_t id, uint32_t serial)
 {
 	enum err e;
 
 	world_begin(&w);
-	e = store_ids_take(w.store, NETWORK, id, serial, 1700000000);
+	e = store_ids_take(w.store, network, id, serial, 1700000000);
 	if (e != ERR_OK) {
 		store_rollback(w.store);
 		return e;
 	}
 	return world_end(&w);
+}
+
+static enum err take(uint16_t id, uint32_t serial)
+{
+	return take_in(NETWORK, id, serial);
 }
 
 static uint16_t reserve_next(uint32_t serial)
@@ -108,6 +113,18 @@ START_TEST(gives_the_id_that_the_operator_names)
 	ck_assert_uint_eq(reserve_next(1), 8);
 	ck_assert_uint_eq(reserve_next(2), 7);
 	ck_assert_uint_eq(reserve_next(3), 9); /* 8 is stepped over */
+}
+END_TEST
+
+START_TEST(an_assets_id_is_nobody_elses_in_any_network)
+{
+	insert_kept(NETWORK, 7);
+	insert_kept(NETWORK + 1, 7);
+	ck_assert_int_eq(take(33005, 1), ERR_OK);
+	ck_assert_int_eq(take_in(NETWORK + 1, 33005, 2), ERR_CONFLICT);
+	ck_assert_int_eq(take_in(NETWORK + 1, 33005, 1), ERR_OK);
+	ck_assert_int_eq(take(8, 3), ERR_OK);
+	ck_assert_int_eq(take_in(NETWORK + 1, 8, 4), ERR_OK); /* no asset */
 }
 END_TEST
 
@@ -326,6 +343,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, gives_back_what_was_put);
 	tcase_add_test(tc, keeps_keys_sealed);
 	tcase_add_test(tc, gives_the_id_that_the_operator_names);
+	tcase_add_test(tc, an_assets_id_is_nobody_elses_in_any_network);
 	tcase_add_test(tc, an_id_that_was_changed_stays_out_of_use);
 	tcase_add_test(tc, refuses_the_same_id_twice);
 	tcase_add_test(tc, lists_in_order_until_told_to_stop);
