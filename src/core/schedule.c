@@ -174,7 +174,7 @@ static struct job *find_told(const struct look *l)
 	for (size_t i = 0; i < l->count; i++) {
 		struct job *job = l->jobs[i];
 
-		if (is_asking(job) && job_is_due(job, l->now_ms) && is_told(l, job) &&
+		if (job_is_asking(job) && job_is_due(job, l->now_ms) && is_told(l, job) &&
 			goes_before(job, best))
 			best = job;
 	}

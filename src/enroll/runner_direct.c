@@ -116,27 +116,10 @@ static enum err open_session(struct entry *en)
 	return e;
 }
 
-/* It may be the gateway node of one of our sessions; it takes no second connection from us. */
-static struct net *gateway_of(const struct entry *en)
-{
-	struct net *net = en->runner->nets;
-
-	while (net && !(net->session && mesh_is_open(net->session) &&
-			      link_addr_equal(&net->addr, &en->addr)))
-		net = net->next;
-	return net;
-}
-
 void direct_connect(struct entry *en)
 {
-	enum err e;
+	enum err e = open_session(en);
 
-	en->via = gateway_of(en);
-	if (en->via && en->job.state != JOB_SAVED) {
-		tell(en, JOB_EVENT_CONNECTED);
-		return;
-	}
-	e = open_session(en);
 	if (e == ERR_OK)
 		return;
 	log_debug("direct_not_opened error=\"%s\"", err_text(e));
@@ -152,13 +135,12 @@ void direct_close(struct entry *en)
 
 void direct_send(struct entry *en)
 {
-	struct mesh_session *s = en->via ? en->via->session : en->session;
 	uint8_t buf[MESH_MESSAGE_MAX];
 	size_t n = 0;
-	enum err e = request_build(en, en->via ? en->via->gateway_id : 0, buf, &n);
+	enum err e = request_build(en, 0, buf, &n);
 
 	if (e == ERR_OK)
-		e = s ? mesh_send(s, (struct span){buf, n}) : ERR_STATE;
+		e = en->session ? mesh_send(en->session, (struct span){buf, n}) : ERR_STATE;
 	bytes_wipe(buf, sizeof(buf));
 	if (e == ERR_OK)
 		return;

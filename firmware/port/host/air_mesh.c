@@ -276,6 +276,7 @@ void air_mesh_stop(struct sim_node *n)
 
 static void on_message(struct air *air, struct air_event *ev)
 {
+	sim_tap_mesh(ev->node, (struct span){ev->data, ev->n});
 	node_on_mesh_message(&ev->node->core, air->now_ms, ev->link, ev->data, ev->n);
 	sim_node_rearm(ev->node);
 }

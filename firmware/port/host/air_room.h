@@ -180,8 +180,10 @@ void sim_node_free(struct sim_node *n);
 /* After each event of the core: plans its next timer. */
 void sim_node_rearm(struct sim_node *n);
 
-/* sim_tap.c: before the node gets a packet, before a packet or a message of its own leaves it. */
+/* sim_tap.c: before the node gets a packet or a message of the mesh, before a packet or a message
+ * of its own leaves it. */
 void sim_tap_in(struct sim_node *n, uint16_t link, const void *pdu, size_t bytes);
+void sim_tap_mesh(struct sim_node *n, struct span message);
 void sim_tap_packet(const struct sim_node *n, uint16_t link, uint8_t *pdu, size_t bytes);
 void sim_tap_message(const struct sim_node *n, uint8_t *message, size_t bytes);
 void sim_tap_free(struct sim_tap *tap);

@@ -56,6 +56,18 @@ void sim_tap_in(struct sim_node *n, uint16_t link, const void *pdu, size_t bytes
 	meshsec_clear(&twin);
 }
 
+/* The mesh carries many that are for others. */
+void sim_tap_mesh(struct sim_node *n, struct span message)
+{
+	struct meshmsg_set_enrollment request;
+	struct meshmsg m;
+
+	if (n->tap.heard && meshmsg_decode(message.p, message.n, &m) == ERR_OK &&
+		meshmsg_decode_set_enrollment(&m, &request) == ERR_OK &&
+		request.serial_index == n->spec.serial_index)
+		keep(&n->tap, message);
+}
+
 /* --- out --------------------------------------------------------------------------------------
  */
 
