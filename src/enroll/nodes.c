@@ -114,7 +114,7 @@ static void view_node(const struct node_row *row, const struct svctime *now, str
 		.preferred_network = job->preferred_network,
 		.created_at = row->created_at,
 		.changed_at = row->changed_at,
-		.expires_at = to_wall(now, job->expires_ms)};
+		.expires_at = job_is_over(job->state) ? 0 : to_wall(now, job->expires_ms)};
 	if (job->state == JOB_WAITING && job->next_try_ms > now->service_ms)
 		out->next_try_at = to_wall(now, job->next_try_ms);
 	memcpy(out->name, row->name, sizeof(out->name));
@@ -528,7 +528,7 @@ static enum err order(struct nodes *n, const struct clock_now *now, const struct
 	if (e != ERR_OK)
 		return nodes_explain(why, e);
 	if (!job_step(&row->job, event, t.service_ms).store) {
-		reason_set(why, "serial", "not possible: it is %s", job_state_name(was));
+		reason_set(why, "serial", "it is %s", job_state_name(was));
 		return ERR_CONFLICT;
 	}
 	row->changed_at = now->wall_s;

@@ -53,7 +53,7 @@ struct node_view {
 	uint16_t preferred_network; /* last asked for by nodes_set_network, 0 never */
 	uint64_t created_at;        /* unix seconds, as are the next three */
 	uint64_t changed_at;
-	uint64_t expires_at;  /* by the present relation of service time to wall time */
+	uint64_t expires_at;  /* by the present relation of service time to wall time; 0: over */
 	uint64_t next_try_at; /* 0: none planned */
 	char created_by[33];
 };
