@@ -49,7 +49,7 @@ static void put_line(const char *format, ...)
 static void echo_arg(const char *p, size_t n)
 {
 	(void)putchar(' ');
-	if (termline_is_key(p, n)) {
+	if (termline_may_be_key(p, n)) {
 		(void)putchar('*');
 		return;
 	}

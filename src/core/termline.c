@@ -121,14 +121,28 @@ static enum err read_key(const struct arg *a, struct secret16 *out)
 	return a->n == KEY_BASE64_CHARS ? base64_key(a->p, out) : ERR_INVALID;
 }
 
-bool termline_is_key(const char *text, size_t n)
+static bool is_lower(char c)
 {
-	const struct arg a = {text, n};
-	struct secret16 key;
-	bool yes = read_key(&a, &key) == ERR_OK;
+	return (c >= 'a' && c <= 'z') || c == '_';
+}
 
-	secret16_wipe(&key);
-	return yes;
+/* Of hexadecimal, of both kinds of Base64, and what stands between. */
+static bool is_key_char(char c)
+{
+	return is_lower(c) || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
+	       c == '/' || c == '=' || c == ':' || c == '-';
+}
+
+bool termline_may_be_key(const char *text, size_t n)
+{
+	bool is_word = true;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!is_key_char(text[i]))
+			return false;
+		is_word = is_word && is_lower(text[i]);
+	}
+	return n > TERMLINE_ECHO_MAX && !is_word;
 }
 
 static enum err take_key(const struct arg *a, unsigned i, struct termline *out)

@@ -18,6 +18,7 @@
 #define TERMLINE_ARGS_MAX 15
 #define TERMLINE_SERIALS_MAX 11
 #define TERMLINE_NODE_MAX_HOPS 30999 /* "max_hops" */
+#define TERMLINE_ECHO_MAX 15         /* characters of what may look like a key */
 
 enum termline_verb {
 	TERMLINE_ENROLL,
@@ -68,7 +69,8 @@ enum termline_code termline_code_of(enum err e);
 /* "OK", "Wrong Arguments"; TERMLINE_NOT_FOUND without the arguments that follow it. */
 const char *termline_code_text(enum termline_code code);
 
-/* Is it a key of 16 bytes, in either way of writing? Such an argument is never echoed. */
-bool termline_is_key(const char *text, size_t n);
+/* May it be a key, or most of one, in whatever way it is written? Such an argument is never echoed.
+ * Words in lower case, and all that is not longer than TERMLINE_ECHO_MAX, are none. */
+bool termline_may_be_key(const char *text, size_t n);
 
 #endif

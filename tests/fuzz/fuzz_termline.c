@@ -18,7 +18,7 @@ static size_t count_keys(const char *text, size_t size)
 		const char *space = memchr(text + at, ' ', size - at);
 		size_t n = space ? (size_t)(space - text) - at : size - at;
 
-		keys += termline_is_key(text + at, n);
+		keys += termline_may_be_key(text + at, n);
 		at += n + 1;
 	}
 	return keys;

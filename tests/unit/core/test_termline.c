@@ -62,9 +62,24 @@ START_TEST(keys_in_base64_are_the_same_keys)
 		ERR_OK);
 	ck_assert(!line.has_key[TERMLINE_NETWORK_KEY]); /* 16 x 00: none */
 	ck_assert_mem_eq(line.key[TERMLINE_USER_BASE_KEY].b, ff, 16);
-	ck_assert(termline_is_key("+/v7+/v7+/v7+/v7+/v7+w==", 24));
-	ck_assert(!termline_is_key("-_v7-_v7-_v7-_v7-_v7-w==", 24));
-	ck_assert(!termline_is_key("BBBBB", 5));
+}
+END_TEST
+
+/* Also most of one, or one that was mistyped: the rest is soon guessed. */
+START_TEST(what_may_be_a_key_is_known)
+{
+	static const char *const keys[] = {"+/v7+/v7+/v7+/v7+/v7+w==", "-_v7-_v7-_v7-_v7-_v7-w==",
+		"+/v7+/v7+/v7+/v7+/v7+w=", "1122334455667788aabbccddeeff0011",
+		"11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:0g",
+		"11-22-33-44-55-66-77-88-99-AA-BB-CC-DD-EE-FF-00", "nk=00112233445566"};
+	static const char *const words[] = {"BBBBB", "", "action", "request_proposals",
+		"get_connections_verbose", "D8PJQ8K", "C0:E5:00:28:C9"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		for (size_t n = TERMLINE_ECHO_MAX + 1; n <= strlen(keys[i]); n++)
+			ck_assert_msg(termline_may_be_key(keys[i], n), "%s %zu", keys[i], n);
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		ck_assert_msg(!termline_may_be_key(words[i], strlen(words[i])), "%s", words[i]);
 }
 END_TEST
 
@@ -160,6 +175,7 @@ static void fill(TCase *tc)
 {
 	tcase_add_test(tc, reads_the_examples_of_the_users_text);
 	tcase_add_test(tc, keys_in_base64_are_the_same_keys);
+	tcase_add_test(tc, what_may_be_a_key_is_known);
 	tcase_add_test(tc, every_prefix_is_refused_but_whole_optional_arguments);
 	tcase_add_test(tc, every_trailing_byte_is_refused);
 	tcase_add_test(tc, refuses_with_the_vendors_codes);
