@@ -67,6 +67,14 @@ static enum err check_attached(struct meshops *m, uint16_t id, struct reason *wh
 	return ERR_BUSY;
 }
 
+/* Whoever only looks cannot keep an administrator from acting. */
+static bool has_place(const struct meshops *m, const struct caller *who)
+{
+	unsigned kept = who->role >= ROLE_ADMIN ? 0 : MESHOPS_TASKS_ADMIN;
+
+	return m->count < MESHOPS_TASKS_MAX - kept;
+}
+
 static enum err check_asker(struct meshops *m, const struct meshops_asker *asker,
 	uint32_t timeout_s, uint16_t *id, struct reason *why)
 {
@@ -81,7 +89,7 @@ static enum err check_asker(struct meshops *m, const struct meshops_asker *asker
 		return e;
 	if (timeout_s == 0 || timeout_s > MESHOPS_TIMEOUT_S_MAX)
 		return nodes_refuse(why, ERR_RANGE, "timeout_s", "must be 1 to 3600 seconds");
-	if (m->count >= MESHOPS_TASKS_MAX)
+	if (!has_place(m, asker->who))
 		return nodes_refuse(why, ERR_BUSY, NULL,
 			"too many questions to the mesh at once: try again when one has ended");
 	return ERR_OK;

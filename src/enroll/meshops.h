@@ -22,6 +22,7 @@ struct store;
 struct timers;
 
 #define MESHOPS_TASKS_MAX 16    /* at once */
+#define MESHOPS_TASKS_ADMIN 4   /* of them for administrators alone */
 #define MESHOPS_SERIALS_MAX 220 /* of one question: 20 rounds */
 #define MESHOPS_ROUND_S 60      /* so long nodes look for the serials of a round (§4.11) */
 #define MESHOPS_REPEAT_S 20     /* a round is asked again: other surveys replace it */

@@ -401,16 +401,19 @@ END_TEST
 
 START_TEST(more_questions_than_it_keeps_are_refused)
 {
-	struct meshops_asker by = asker_of(&observer);
+	struct meshops_asker by = asker_of(&observer), above = asker_of(&WORLD_ADMIN);
 	struct meshops_task *t = NULL;
 	struct rig r;
 
 	begin(&r, 31, 0, 0);
-	for (unsigned i = 0; i < MESHOPS_TASKS_MAX; i++)
+	for (unsigned i = 0; i < MESHOPS_TASKS_MAX - MESHOPS_TASKS_ADMIN; i++)
 		ck_assert_int_eq(meshops_proposals(ops, &by, NULL, 0, 5, &t, NULL), ERR_OK);
 	ck_assert_int_eq(meshops_proposals(ops, &by, NULL, 0, 5, &t, NULL), ERR_BUSY);
 	meshops_cancel(t);
 	ck_assert_int_eq(meshops_proposals(ops, &by, NULL, 0, 5, &t, NULL), ERR_OK);
+	for (unsigned i = 0; i < MESHOPS_TASKS_ADMIN; i++) /* there is always place for an admin */
+		ck_assert_int_eq(meshops_proposals(ops, &above, NULL, 0, 5, &t, NULL), ERR_OK);
+	ck_assert_int_eq(meshops_proposals(ops, &above, NULL, 0, 5, &t, NULL), ERR_BUSY);
 	finish(&r); /* ends them without a word */
 	ck_assert_uint_eq(asked.count, 0);
 }
