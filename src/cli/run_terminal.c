@@ -251,24 +251,57 @@ static int call(
 	return status;
 }
 
-/* An asset is named by its node id alone: it must be clear which one is meant. */
-static int set_network(struct terminal *t, const struct termline *line, const char *text)
+/* All that have joined, page by page. *listed false: they could not be, and that was said. */
+static int list_joined(struct terminal *t, json_t *nodes, const char *text, bool *listed)
 {
-	struct client_reply r;
-	const char *serial;
-	json_t *p = NULL;
-	enum err e = client_call(&t->calls, "NodeList", json_pack("{s:s}", "state", "joined"), &r);
+	json_t *after = NULL;
 
-	if (e != ERR_OK)
-		return fail_client(t->a, e);
-	serial = termcall_find_asset(json_object_get(r.parameters, "nodes"), line->node);
+	do {
+		json_t *p = json_pack("{s:s,s:o*}", "state", "joined", "after", after);
+		struct client_reply r;
+		enum err e = p ? client_call(&t->calls, "NodeList", p, &r) : ERR_NOMEM;
+
+		if (e != ERR_OK)
+			return fail_client(t->a, e);
+		*listed = !r.error;
+		if (r.error)
+			refuse(t, &r, text);
+		else if (json_array_extend(nodes, json_object_get(r.parameters, "nodes")) != 0)
+			e = ERR_INVALID;
+		after = json_incref(json_object_get(r.parameters, "next"));
+		client_reply_clear(&r);
+		if (e != ERR_OK)
+			return fail_client(t->a, e);
+	} while (*listed && json_is_string(after));
+	json_decref(after);
+	return EX_OK;
+}
+
+/* An asset is named by its node id alone: it must be clear which one is meant. */
+static int move_one(
+	struct terminal *t, const struct termline *line, const json_t *nodes, const char *text)
+{
+	const char *serial = termcall_find_asset(nodes, line->node);
+
 	if (serial)
-		p = json_pack("{s:s,s:i}", "serial", serial, "network_id", (int)line->network_id);
-	client_reply_clear(&r);
-	if (p)
-		return call(t, line, p, text);
+		return call(t, line,
+			json_pack(
+				"{s:s,s:i}", "serial", serial, "network_id", (int)line->network_id),
+			text);
 	put_code(TERMLINE_WRONG, text);
 	return EX_OK;
+}
+
+static int set_network(struct terminal *t, const struct termline *line, const char *text)
+{
+	json_t *nodes = json_array();
+	bool listed = false;
+	int status = list_joined(t, nodes, text, &listed);
+
+	if (status == EX_OK && listed)
+		status = move_one(t, line, nodes, text);
+	json_decref(nodes);
+	return status;
 }
 
 static int run_line(struct terminal *t, const char *text)

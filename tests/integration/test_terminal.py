@@ -1,13 +1,17 @@
 #!/usr/bin/python3
 """enrollctl terminal: the vendor's lines in, its JSON lines out, byte for byte, with simulated nodes behind them."""
+import json
 import os
 import select
+import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from lab import wait_until  # noqa: E402
+from lab import BUILD, wait_until  # noqa: E402
 from meshlab import NEAR, Building, expect, main, member, network_keys, node, node_key  # noqa: E402
 
 A, B, C = "FMBBF", "FMBBG", "FMBBH"
@@ -190,6 +194,71 @@ def test_of_all_keys_only_the_sessions_own_stays_in_the_service():
         expect(places_of(pid, own["network_key"]), "of the session that is open: a search that finds what is there")
         for key in (own["user_base_key"], own["organization_key"], node_key(A), node_key(C)):
             goes_from(pid, key)
+
+
+class Service:
+    """As much of enrolld as a line for an asset asks for; its list of nodes comes in pages."""
+
+    def __init__(self, pages):
+        self.pages, self.moved = pages, []
+        self.dir = tempfile.TemporaryDirectory(prefix="enrolld-pages-")
+        self.path = os.path.join(self.dir.name, "control.sock")
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.listener.close()
+        self.dir.cleanup()
+
+    def accept(self):
+        try:
+            while True:
+                threading.Thread(target=self.serve, args=self.listener.accept()[:1], daemon=True).start()
+        except OSError:
+            pass
+
+    def serve(self, conn):
+        data = b""
+        with conn:
+            while chunk := conn.recv(65536):
+                *calls, data = (data + chunk).split(b"\0")
+                for call in map(json.loads, calls):
+                    conn.sendall(json.dumps(self.answer(call)).encode() + b"\0")
+
+    def answer(self, call):
+        name, p = call["method"].split(".")[-1], call.get("parameters", {})
+        if name == "Watch":
+            return {"parameters": {"event": "watching"}, "continues": True}
+        if name == "NodeSetNetwork":
+            self.moved.append(p["serial"])
+            return {"parameters": {"node": {"serial": p["serial"], "state": "located"}}}
+        at = int(p.get("after", 0))
+        more = at + 1 < len(self.pages)
+        return {"parameters": {"nodes": self.pages[at], "next": str(at + 1) if more else None}}
+
+
+def asset(serial, node_id):
+    return {"serial": serial, "node_id": node_id, "device_type": "asset", "state": "joined"}
+
+
+def lines_of(service, line):
+    p = subprocess.run([os.path.join(BUILD, "enrollctl"), "--socket", service.path, "terminal", "--timeout", "1s"],
+                       input=line.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    return p.stdout
+
+
+def test_an_asset_is_looked_for_among_all_nodes():
+    others = [dict(asset("FMBC%s" % c, 1), device_type="static") for c in "BCD"]
+    with Service([others, [asset(A, 33000)], others, [asset(B, 33001)], []]) as s:
+        expect(lines_of(s, "action 33001 enroll set_network 480\r") == OK, "it is on the fourth page")
+        expect(s.moved == [B], s.moved)
+        expect(lines_of(s, "action 0 enroll set_network 480\r") == WRONG, "there are two: which one?")
+        expect(s.moved == [B], s.moved)
 
 
 if __name__ == "__main__":
