@@ -190,6 +190,8 @@ def test_of_all_keys_only_the_sessions_own_stays_in_the_service():
     with Building([member(C, 480, 1), node(A, NEAR)]) as b, Terminal(b) as t:
         t.asks("action 0 enroll basic %s 77 480 %s 10 1 42" % (A, keys(A)), OK)
         b.wait_joined(A)
+        expect(node_key(A).upper() in b.ctl("node", "label", A).stdout, "an administrator may see it")
+        expect(own["user_base_key"] in b.ctl("network", "show", "480", "--reveal-keys").stdout, "and these")
         pid = b.processes["enrolld"].pid
         expect(places_of(pid, own["network_key"]), "of the session that is open: a search that finds what is there")
         for key in (own["user_base_key"], own["organization_key"], node_key(A), node_key(C)):
