@@ -22,10 +22,11 @@ NETWORK = 480
 GATEWAY = "FMBBC"
 NODE = "FMBBD"
 KEYS = {"network_key": "5a" * 16, "user_base_key": "6b" * 16, "organization_key": "7c" * 16}
-NODE_KEYS = {GATEWAY: "21" * 16, NODE: "42" * 16}
+OTHER = "FMBBF"
+NODE_KEYS = {GATEWAY: "21" * 16, NODE: "42" * 16, OTHER: "63" * 16}
 WORKERS = 10
 PATIENCE_S = 120
-HASTE = 5  # a node's reboot and the waits for it are most of a run
+SPEED = 40
 
 
 class Sweep:
@@ -120,37 +121,127 @@ def node_state(lab, serial):
         return {"state": "?"}
 
 
+def fake_order(lab, *words):
+    p = lab.processes["fakebluez"]
+    p.stdin.write((" ".join(words) + "\n").encode())
+    p.stdin.flush()
+    return json.loads(p.stdout.readline())
+
+
+def start_world(lab, k, nodes):
+    """Over link_socket: most of a run is waiting, which then goes by the simulated time."""
+    lab.start_air(nodes, speed=SPEED, seed=k, link="socket")
+    lab.processes["fakebluez"].stdout.readline()  # ready
+    lab.init()
+
+
+def add_network(lab, network):
+    text = "".join("%s %s\n" % kv for kv in KEYS.items())
+
+    def attempt():
+        r = lab.ctl("network", "add", network, "--key-file", "-", input=text, check=False)
+        return r.returncode == 0 or lab.json("network", "show", network)
+    retry("the network", attempt)
+
+
+def add_node(lab, serial, *options):
+    def attempt():
+        r = lab.ctl("node", "add", serial, "--network", NETWORK, "--key-file", "-", *options,
+                    input=NODE_KEYS[serial] + "\n", check=False)
+        return r.returncode == 0 or lab.json("node", "show", serial)
+    retry("the node", attempt)
+
+
+def wait_node(lab, what, test):
+    return wait_until(what, lambda: test(node_state(lab, NODE)), PATIENCE_S, 0.05)
+
+
+def is_joined(n):
+    return n["state"] == "joined"
+
+
+def check_node(lab, k, **want):
+    """What the node itself believes, and the ledger: no id of two nodes, and its own row is right."""
+    own = {n["serial"]: n for n in fake_order(lab, "snapshot", "full")}[NODE]
+    if any(own[key] != value for key, value in want.items()):
+        raise LabError("k=%d: the node holds %r, not %r" % (k, own, want))
+
+
 def node_flow(k, nodes):
-    """Adds NODE, waits until it has joined, compares its own flash with the books."""
+    """Adds NODE, waits until it has joined, compares its own memory with the books."""
     with Lab() as lab:
-        lab.start_bus()
-        lab.start_air(nodes, speed=10, seed=k)
-        lab.hurry(HASTE)
-        lab.init()
+        start_world(lab, k, nodes)
         sweep = Sweep(lab, k)
-        keys = "".join("%s %s\n" % kv for kv in KEYS.items())
-
-        def add_network():
-            r = lab.ctl("network", "add", NETWORK, "--key-file", "-", input=keys, check=False)
-            return r.returncode == 0 or lab.json("network", "show", NETWORK)
-
-        def add_node():
-            r = lab.ctl("node", "add", NODE, "--key-file", "-", input=NODE_KEYS[NODE] + "\n", check=False)
-            return r.returncode == 0 or lab.json("node", "show", NODE)
-
-        retry("the network", add_network)
-        retry("the node", add_node)
-        wait_until("the node to join", lambda: node_state(lab, NODE)["state"] == "joined", PATIENCE_S, 0.1)
+        add_network(lab, NETWORK)
+        add_node(lab, NODE)
+        wait_node(lab, "the node to join", is_joined)
         result = sweep.end()
         n = retry("the daemon", lambda: lab.json("node", "show", NODE)["node"])
-        lab.stop("fakebluez")
-        own = json.loads(subprocess.run([lab.program("fakebluez"), "--dump", lab.path("flash", NODE + ".flash"),
-                                         "--full-keys"], check=True, stdout=subprocess.PIPE, text=True).stdout)
-        want = {"enrolled": True, "network_id": NETWORK, "node_id": n["node_id"], **KEYS}
-        if any(own[key] != value for key, value in want.items()):
-            raise LabError("k=%d: the node holds %r, the books say %r" % (k, own, want))
+        check_node(lab, k, enrolled=True, network_id=NETWORK, node_id=n["node_id"], **KEYS)
         check_books(lab)
         return result
+
+
+def later_flow(k, nodes, networks, options, order, is_done, check):
+    """What is ordered of a node that has joined, in a process that is killed at its k-th write from there on."""
+    with Lab() as lab:
+        start_world(lab, k, nodes)
+        lab.start()
+        for network in networks:
+            add_network(lab, network)
+        add_node(lab, NODE, *options)
+        wait_node(lab, "the node to join", is_joined)
+        before = node_state(lab, NODE)
+        lab.stop("enrolld")
+        sweep = Sweep(lab, k)
+
+        def attempt():
+            r = lab.ctl(*order, check=False)
+            if r.returncode != 0 and not is_done(lab.json("node", "show", NODE)["node"]):
+                raise LabError("not yet: " + r.stderr)
+        retry("the order", attempt)
+        wait_node(lab, "its end", is_done)
+        result = sweep.end()
+        if not result[0]:  # its next writes are no part of the flow
+            lab.stop("enrolld")
+            lab.start()
+        retry("the daemon", lambda: lab.json("status"))
+        check(lab, before)
+        check_books(lab)
+        return result
+
+
+def remove_flow(k):
+    def check(lab, before):
+        check_node(lab, k, enrolled=False, network_id=0)
+        add_node(lab, OTHER)  # the id of the removed one is given again only when there is no other
+        other = lab.json("node", "show", OTHER)["node"]
+        if other["node_id"] == before["node_id"]:
+            raise LabError("k=%d: the id of %r is given again" % (k, before))
+        if sum(a["event"] == "node_removed" for a in audit_rows(lab)) != 1:
+            raise LabError("k=%d: one removal in the audit log" % k)
+    nodes = [member_line(), node_line(NODE, "rssi=-50 pos=2,0")]
+    return later_flow(k, nodes, [NETWORK], (), ("node", "remove", NODE), lambda n: n["state"] == "removed", check)
+
+
+def move_flow(k):
+    def check(lab, before):
+        n = lab.json("node", "show", NODE)["node"]
+        check_node(lab, k, enrolled=True, network_id=NETWORK + 1)
+        if (n["node_id"], n["network_id"]) != (before["node_id"], NETWORK):
+            raise LabError("k=%d: %r has become %r" % (k, before, n))
+    return later_flow(k, [node_line(NODE, "rssi=-50 type=asset")], [NETWORK, NETWORK + 1], ("--asset",),
+                      ("node", "set-network", NODE, NETWORK + 1),
+                      lambda n: n["state"] == "joined" and n["preferred_network"] == NETWORK + 1, check)
+
+
+def audit_rows(lab):
+    return [json.loads(row["json"]) for row in lab.json("audit", "list", "--from", 1, "--limit", 1000)["rows"]]
+
+
+def member_line():
+    return node_line(GATEWAY, "rssi=-50 pos=0,0 network=%d id=1 netkey=%s userkey=%s orgkey=%s" % (
+        NETWORK, *KEYS.values()))
 
 
 def direct_flow(k):
@@ -158,8 +249,7 @@ def direct_flow(k):
 
 
 def mesh_flow(k):
-    gateway = "rssi=-50 pos=0,0 network=%d id=1 netkey=%s userkey=%s orgkey=%s" % (NETWORK, *KEYS.values())
-    return node_flow(k, [node_line(GATEWAY, gateway), node_line(NODE, "rssi=-127 pos=2,0")])
+    return node_flow(k, [member_line(), node_line(NODE, "rssi=-127 pos=2,0")])
 
 
 # --- the sweep --------------------------------------------------------------------------------
@@ -200,6 +290,14 @@ def test_node_directly():
 
 def test_node_over_the_mesh():
     sweep("node over the mesh", mesh_flow)
+
+
+def test_removal():
+    sweep("removal", remove_flow)
+
+
+def test_asset_to_another_network():
+    sweep("asset to another network", move_flow)
 
 
 harness.main(globals())
