@@ -357,7 +357,7 @@ static int on_input(struct terminal *t)
 		return EX_OK;
 	if (n < 0)
 		return fail(EX_NOINPUT, "standard input: %s", strerror(errno));
-	if (n == 0 && t->used > 0)
+	if (n == 0 && (t->used > 0 || t->too_long))
 		t->in[t->used++] = '\n';
 	t->input_over = n == 0;
 	t->used += (size_t)n;

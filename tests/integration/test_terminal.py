@@ -244,6 +244,13 @@ class Service:
         return {"parameters": {"nodes": self.pages[at], "next": str(at + 1) if more else None}}
 
 
+def test_a_last_line_that_is_too_long_is_answered():
+    too_many = b'{"type":"error","code":3,"text":"Too many arguments"}\r\n'
+    with Service([[]]) as s:
+        for n in (301, 4094, 4095, 4096, 8190, 20000):  # some fill the buffer to the last byte
+            expect(lines_of(s, "x" * n) == too_many, "%d bytes" % n)
+
+
 def asset(serial, node_id):
     return {"serial": serial, "node_id": node_id, "device_type": "asset", "state": "joined"}
 
