@@ -406,6 +406,29 @@ void bluez_revive(struct bluez *b)
 		log_err("fakebluez: cannot get on the bus again");
 }
 
+/* First it dies, then it is back. */
+static void on_crash(evutil_socket_t fd, short what, void *arg)
+{
+	const struct timeval tv = {.tv_sec = 1};
+	struct bluez *b = arg;
+
+	(void)fd;
+	(void)what;
+	if (!b->bus) {
+		bluez_revive(b);
+		return;
+	}
+	bluez_die(b);
+	(void)event_add(b->crash_timer, &tv);
+}
+
+void bluez_crash(struct bluez *b)
+{
+	const struct timeval now = {0};
+
+	(void)event_add(b->crash_timer, &now);
+}
+
 static void on_expire(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -428,7 +451,8 @@ enum err bluez_new(struct drive *drive, const char *bus_address, void (*ready)(v
 	b->powered = b->exported = true;
 	b->scan_timer = event_new(b->base, -1, 0, on_scan, b);
 	b->expire_timer = event_new(b->base, -1, EV_PERSIST, on_expire, b);
-	if (!b->scan_timer || !b->expire_timer)
+	b->crash_timer = event_new(b->base, -1, 0, on_crash, b);
+	if (!b->scan_timer || !b->expire_timer || !b->crash_timer)
 		abort();
 	(void)event_add(b->expire_timer, &tv);
 	renew_radio(b);
@@ -446,6 +470,7 @@ void bluez_free(struct bluez *b)
 	air_radio_free(b->radio);
 	event_free(b->scan_timer);
 	event_free(b->expire_timer);
+	event_free(b->crash_timer);
 	if (b->bus)
 		dbus_loop_free(b->bus);
 	free(b);

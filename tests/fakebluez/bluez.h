@@ -53,6 +53,7 @@ struct bluez_device {
 	struct event *fd_event[BLUEZ_CHARS];
 	bool acquired[BLUEZ_CHARS];
 	bool write_dead; /* an empty datagram has killed it */
+	bool stuck;      /* AcquireNotify was never answered: it never will be (bluez_gatt.c) */
 };
 
 struct bluez_client {
@@ -70,6 +71,7 @@ struct bluez {
 	struct bluez_client clients[BLUEZ_CLIENTS_MAX]; /* filters and discovery sessions */
 	bool session[BLUEZ_CLIENTS_MAX];
 	struct event *scan_timer, *expire_timer;
+	struct event *crash_timer; /* dies, and is started again by the bus */
 	struct bluez_device *devices;
 	void (*ready)(void *arg); /* the name org.bluez is ours */
 	void *arg;
@@ -88,6 +90,9 @@ void bluez_set_plugged(struct bluez *b, bool in);
 /* bluetoothd dies as by kill -9: name and links go, no signal says so; and comes back empty. */
 void bluez_die(struct bluez *b);
 void bluez_revive(struct bluez *b);
+/* It dies when the present message is dealt with, and is back a little later: whoever needs it has
+ * the bus start it. */
+void bluez_crash(struct bluez *b);
 /* The link to this address breaks. False: there is none. */
 bool bluez_lose_link(struct bluez *b, const uint8_t address[PORT_ADDRESS_BYTES]);
 
@@ -139,5 +144,7 @@ void bluez_on_subscribed(void *ctx, uint16_t link);
 void bluez_on_notified(void *ctx, uint16_t link, struct span pdu);
 void bluez_close_sockets(struct bluez_device *d); /* HUP for the client */
 void bluez_release(struct bluez_device *d);       /* …Acquired turn false */
+/* The link is gone while the CCCD write is not answered. */
+void bluez_lose_notify(struct bluez_device *d);
 
 #endif

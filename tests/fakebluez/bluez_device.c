@@ -264,7 +264,7 @@ static void gone(struct bluez_device *d)
 
 	(void)event_del(d->timer);
 	set_unresolved(d);
-	fail_call(b, &d->notify, "Not connected");
+	bluez_lose_notify(d);
 	answer_call(b, &d->disconnect);
 	d->state = BLUEZ_IDLE;
 	d->seen_ms = air_now_ms(b->drive->air);
@@ -362,6 +362,8 @@ void bluez_remove_device(struct bluez *b, DBusMessage *call)
 	d = bluez_find_path(b, path);
 	if (!d || strcmp(d->path, path) != 0) {
 		bluez_error(b, call, DOES_NOT_EXIST, "Does Not Exist");
+	} else if (d->stuck) {
+		bluez_crash(b);
 	} else if (d->state == BLUEZ_IDLE) {
 		bluez_reply(b, call);
 		forget(d, true);
@@ -383,7 +385,7 @@ void bluez_remove_device(struct bluez *b, DBusMessage *call)
 static void fail_pending(struct bluez_device *d)
 {
 	fail_call(d->bluez, &d->connect, "Input/output error");
-	fail_call(d->bluez, &d->notify, "Input/output error");
+	bluez_lose_notify(d);
 	answer_call(d->bluez, &d->disconnect);
 	answer_call(d->bluez, &d->remove);
 }

@@ -146,7 +146,7 @@ static void acquire(struct bluez_device *d, enum bluez_char c, DBusMessage *call
 
 	if (d->state != BLUEZ_CONNECTED) {
 		bluez_error(b, call, FAILED, "Not connected");
-	} else if (d->acquired[c] || (c == BLUEZ_TX && d->notify)) {
+	} else if (d->acquired[c] || (c == BLUEZ_TX && (d->notify || d->stuck))) {
 		bluez_error(b, call, NOT_PERMITTED,
 			c == BLUEZ_RX ? "Write acquired" : "Notify acquired");
 	} else if (c == BLUEZ_RX) {
@@ -168,6 +168,17 @@ void bluez_on_subscribed(void *ctx, uint16_t link)
 	d->notify = NULL;
 	give(d, BLUEZ_TX, call);
 	dbus_message_unref(call);
+}
+
+/* 5.66 forgets the call, but not that the characteristic is acquired: NotPermitted from then on,
+ * and when the device is removed it uses what it has freed already. */
+void bluez_lose_notify(struct bluez_device *d)
+{
+	if (!d->notify)
+		return;
+	dbus_message_unref(d->notify);
+	d->notify = NULL;
+	d->stuck = true;
 }
 
 void bluez_on_notified(void *ctx, uint16_t link, struct span pdu)

@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from meshlab import Building, expect, main, member, node, over  # noqa: E402
+from meshlab import NEAR, Building, expect, main, member, node, over, wait_until  # noqa: E402
 
 GATEWAY, A, B, C = "FMBBC", "FMBBF", "FMBBG", "FMBBH"
 MOMENTS = {A: "located", B: "sent", C: "saved"}
@@ -58,6 +58,19 @@ def test_gateway_node_reboots_at_every_step():
 def test_daemon_is_killed_at_every_step():
     with house() as b:
         faults(b, lambda b, s: b.kill_daemon())
+
+
+@over("bluez")
+def test_subscription_that_is_lost_with_its_link():
+    """bluetoothd then refuses every other one, and dies when the device is removed to cure that: all is well afterwards."""
+    with Building([node(A, NEAR), node(B, NEAR)]) as b:
+        b.order("fault", A, "nocccd")
+        b.add(A)
+        wait_until("the cure", lambda: "removing device to cure it" in b.log_text("enrolld"), 60)
+        wait_until("the end of bluetoothd", lambda: "bluetoothd has gone" in b.log_text("enrolld"), 30)
+        b.order("fault", A, "none")
+        b.add(B)
+        b.wait_joined(A, B)
 
 
 main(globals())
