@@ -9,11 +9,11 @@
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .PHONY: all check check-unit check-vectors check-integration check-interop check-vm check-fuzz fuzz \
-	fuzz-coverage fuzz-canary demo bench lint lint-arrows lint-man lint-length lint-headers lint-cppcheck tidy format format-check \
+	fuzz-coverage fuzz-canary demo demo-vm bench bench-vm lint lint-arrows lint-man lint-length lint-headers lint-cppcheck tidy format format-check \
 	install uninstall dist clean
 
 # What the user's two commands need is installed by them; plain `make` installs nothing.
-NEEDS_DEPS := $(filter demo check check-% bench lint tidy fuzz fuzz-%,$(MAKECMDGOALS))
+NEEDS_DEPS := $(filter demo demo-% check check-% bench bench-% lint tidy fuzz fuzz-%,$(MAKECMDGOALS))
 config.mk: configure.ac config.mk.in tools/install-deps
 	$(if $(NEEDS_DEPS),tools/install-deps)
 	autoconf -I /usr/share/aclocal && autoheader -I /usr/share/aclocal && ./configure -q
@@ -188,6 +188,12 @@ check-vm: all
 
 demo: all
 	@tests/demo/demo $(FAULT)
+demo-vm: all
+	@tools/install-deps vm
+	@tests/vm/guest -- tests/vm/session tests/vm/demo $(FAULT)
+bench-vm: all
+	@tools/install-deps vm
+	@tests/vm/guest -- tests/vm/session tests/vm/bench
 bench: all $(BENCHES:%.c=build/rel/%)
 	@tests/bench/run
 

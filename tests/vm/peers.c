@@ -30,7 +30,7 @@ enum err peer_moment_parse(const char *text, enum peer_moment *out)
 
 enum err peer_faults_parse(const char *text, unsigned *out)
 {
-	static const char *const words[] = {"deaf", "early", "refuses", "brief"};
+	static const char *const words[] = {"deaf", "early", "refuses", "brief", "silent"};
 	size_t i;
 	enum err e = ERR_OK;
 
@@ -332,6 +332,11 @@ enum err peers_connect(void *ctx, const uint8_t address[PORT_ADDRESS_BYTES])
 	if (!p)
 		return ERR_FULL;
 	memcpy(p->address, address, PORT_ADDRESS_BYTES);
+	p->link = PORT_NO_LINK;
+	if (has_fault(p, PEER_SILENT)) {
+		tell(p, "stays silent");
+		return ERR_OK;
+	}
 	e = air_radio_connect(ps->radio, address, CONNECT_FOR_EVER_MS, &p->link);
 	if (e != ERR_OK)
 		set_free(p);
@@ -343,8 +348,12 @@ void peers_cancel(void *ctx)
 	struct peers *ps = ctx;
 	struct peer *p = attempt(ps);
 
-	if (p)
+	if (p && p->link == PORT_NO_LINK) {
+		set_free(p);
+		controller_connect_failed(ps->controller, HCI_UNKNOWN_CONNECTION);
+	} else if (p) {
 		air_radio_disconnect(ps->radio, p->link); /* ends in on_connected */
+	}
 }
 
 enum err peers_disconnect(void *ctx, uint16_t handle)

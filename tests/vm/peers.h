@@ -19,7 +19,8 @@ enum peer_fault {
 	PEER_DEAF = 1 << 0,    /* takes requests, never answers */
 	PEER_EARLY = 1 << 1,   /* notifies before it answers the CCCD write */
 	PEER_REFUSES = 1 << 2, /* answers the CCCD write with an error */
-	PEER_BRIEF = 1 << 3    /* a connection is lost as soon as it was made (0x3e) */
+	PEER_BRIEF = 1 << 3,   /* a connection is lost as soon as it was made (0x3e) */
+	PEER_SILENT = 1 << 4   /* advertises as connectable, never answers who connects */
 };
 
 /* When a link shall break. */

@@ -10,7 +10,7 @@
  *   adapter in|out              plugged; the nodes live on
  *   lose SERIAL [MOMENT]        the link breaks now, or at the next: connected mtu discovery
  *                               subscribe start anonce open
- *   peer SERIAL FAULT           deaf early refuses brief none (peers.h)
+ *   peer SERIAL FAULT           deaf early refuses brief silent none (peers.h)
  *   links                       how many there are
  *   violations                  what centrals have done against the rules of a node, as JSON
  *

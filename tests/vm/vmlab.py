@@ -1,7 +1,9 @@
 """A Building in the guest (tests/vm/guest, session): the installed enrolld as its service's user, the system bus with
 the shipped policy, a real bluetoothd, and an adapter of this kernel in the midst of simulated nodes (radio.c)."""
+import contextlib
+import json
 import os
-import shutil
+import re
 import signal
 import socket
 import subprocess
@@ -11,13 +13,13 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import harness  # noqa: E402
-from lab import Lab, LabError, _die_with_parent, wait_until  # noqa: E402
-from meshlab import FAR, NEAR, OVER, Building, Events, expect, label, member, node  # noqa: E402, F401
+from lab import LabError, wait_until  # noqa: E402
+from meshlab import NEAR, Building, expect, label, member, node  # noqa: E402, F401
 
 STATE = "/var/lib/enrolld"
 CONTROL = "/run/enrolld/control.sock"
 CONF = "/etc/enrolld/enrolld.conf"
-BLUETOOTHD = ("/usr/libexec/bluetooth/bluetoothd", "/usr/lib/bluetooth/bluetoothd")
+LAB = "/run/lab"
 INSTALLED = {"enrolld": "/usr/sbin/enrolld", "enrollctl": "/usr/bin/enrollctl", "enrollee": "/usr/bin/enrollee"}
 
 
@@ -39,7 +41,8 @@ class Guest(Building):
     def __init__(self, lines, networks=(480,), first_node_id=None, speed=1, seed=1):
         super().__init__(lines, networks, first_node_id, speed, seed)
         os.chmod(self.dir, 0o755)
-        shutil.rmtree(STATE, ignore_errors=True)
+        for name in os.listdir(STATE):  # the folder itself stays: it is mounted in the sandbox
+            os.unlink(os.path.join(STATE, name))
         os.symlink(CONTROL, self.path("control.sock"))
         self.socket = control_socket()
         self.service = {"pass_fds": (self.socket.fileno(),)}
@@ -86,24 +89,43 @@ class Guest(Building):
         expect(line.startswith(b"ready hci"), "the radio is not ready: %r" % line)
 
     def start_bluetoothd(self):
-        program = next(p for p in BLUETOOTHD if os.path.exists(p))
-        self.spawn("bluetoothd", [program, "-n"])
+        """Through the bus, which does the same for enrolld; it runs the script of tests/vm/session."""
+        if os.path.lexists(LAB + "/now"):
+            os.unlink(LAB + "/now")
+        os.symlink(self.dir, LAB + "/now")
+        r = subprocess.run(["busctl", "call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "StartServiceByName", "su",
+                            "org.bluez", "0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        expect(r.returncode == 0, "bluetoothd does not start: " + r.stdout)
+
+    def kill_bluetoothd(self, sig=signal.SIGKILL):
+        """Nobody starts it again but enrolld."""
+        with open(LAB + "/bluetoothd.pid") as f:
+            pid = int(f.read())
+        os.kill(pid, sig)
+        wait_until("the end of bluetoothd", lambda: not os.path.exists("/proc/%d" % pid))
 
     def start_world(self):
-        self.start_bluetoothd()
         self.start_radio()
+        self.start_bluetoothd()
 
-    def bluez(self, path, method, *args, check=True):
-        """A call to bluetoothd, as root."""
-        r = subprocess.run(["dbus-send", "--system", "--print-reply", "--reply-timeout=60000", "--dest=org.bluez", path, method,
-                            *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if check and r.returncode != 0:
-            raise LabError("%s: %s" % (method, r.stdout))
+    def busctl(self, verb, path, *args):
+        """Something of bluetoothd's, as root."""
+        r = subprocess.run(["busctl", "--timeout=60", verb, "org.bluez", path, *map(str, args)], text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        expect(r.returncode == 0, "busctl %s %s: %s" % (verb, path, r.stdout))
         return r.stdout
 
+    def wait_object(self, pattern, UUID=None):
+        """The path of bluetoothd's that fits, and has this UUID."""
+        def find():
+            for path in self.busctl("tree", "--list").split():
+                if re.search(pattern, path) and (not UUID or UUID in self.busctl(
+                        "get-property", path, "org.bluez.GattCharacteristic1", "UUID")):
+                    return path
+        return wait_until("an object like " + pattern, find, 30, 0.3)
+
     def set_powered(self, on, adapter="/org/bluez/hci0"):
-        self.bluez(adapter, "org.freedesktop.DBus.Properties.Set", "string:org.bluez.Adapter1", "string:Powered",
-                   "variant:boolean:%s" % ("true" if on else "false"))
+        self.busctl("set-property", adapter, "org.bluez.Adapter1", "Powered", "b", "true" if on else "false")
 
     # --- waiting: each look at enrollctl costs a process, and there is one slow processor -----------
 
@@ -127,7 +149,6 @@ class Guest(Building):
     # --- the end -----------------------------------------------------------------------------------
 
     def violations(self):
-        import json
         return json.loads(self.order("violations"))
 
     def __exit__(self, kind, value, trace):
@@ -144,6 +165,8 @@ class Guest(Building):
     def close(self):
         super().close()
         self.socket.close()
+        with contextlib.suppress(OSError):  # it has died of a test, or never lived
+            self.kill_bluetoothd()
 
 
 def main(namespace):

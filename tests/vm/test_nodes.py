@@ -1,0 +1,62 @@
+#!/usr/bin/python3
+"""Eight nodes, one after the other and together; a wrong key; and that the node's own assertions would tell."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from vmlab import NEAR, Guest, LabError, expect, main, node  # noqa: E402
+
+A, B = "FMBBF", "FMBBG"
+EIGHT = ("FMBBF", "FMBBG", "FMBBH", "FMBBJ", "FMBBK", "FMBBL", "FMBBM", "FMBBN")
+
+
+def eight():
+    return Guest([node(s, NEAR, pos=(2, i)) for i, s in enumerate(EIGHT)])
+
+
+def test_eight_nodes_one_after_the_other():
+    with eight() as g:
+        for serial in EIGHT:
+            g.add(serial)
+            g.wait_joined(serial)
+        g.check_ids()
+
+
+def test_eight_nodes_together():
+    with eight() as g:
+        g.add(*EIGHT)
+        g.wait_joined(*EIGHT, timeout=150)
+        g.check_ids()
+
+
+def test_wrong_key():
+    with Guest([node(A, NEAR), node(B, NEAR)]) as g:
+        g.add(A, key="13" * 16)
+        g.add(B)
+        n = g.wait_over(A, "failed")
+        expect(n["reason"] == "key_wrong", n)
+        expect(not g.nodes_now()[A]["enrolled"], "it has not taken it")
+        g.wait_joined(B)
+
+
+def write_by_hand(g, length):
+    """As any other client of bluetoothd: connects to the one node there is and writes so many bytes to RX."""
+    device = g.wait_object("/dev_[0-9A-F_]*$")
+    g.busctl("call", device, "org.bluez.Device1", "Connect")
+    rx = g.wait_object("/dev_.*/char[0-9a-f]*$", UUID="00000002-acce-423c-93fd-0c07a0051858")
+    g.busctl("call", rx, "org.bluez.GattCharacteristic1", "WriteValue", "aya{sv}", length, *[25] * length, 1, "type", "s", "command")
+    g.wait_log("%s write of more than 20 bytes" % A, 1, "radio")
+
+
+def test_a_write_of_21_bytes_fails():
+    g = Guest([node(A, NEAR)])
+    try:
+        with g:
+            write_by_hand(g, 21)
+    except LabError as e:
+        expect("against the rules" in str(e) and "%s: write of more than 20 bytes" % A in str(e), str(e))
+        return
+    raise LabError("a write of 21 bytes went unnoticed")
+
+
+main(globals())
