@@ -85,11 +85,32 @@ enum meshmsg_kind {
 	MESHMSG_PING_RESPONSE,
 	MESHMSG_SET_ENROLLED_NODES,
 	MESHMSG_ENROLLED_NODES, /* the response */
-	/* STATUS_REPORTER, §8.6 */
+	MESHMSG_SET_DISCOVERY,
+	MESHMSG_DISCOVERY_SET, /* the response */
+	MESHMSG_GET_TIME,
+	MESHMSG_TIME,
+	/* STATUS_REPORTER, §8.6, §8.7 */
 	MESHMSG_GET_STATUS,
 	MESHMSG_STATUS,
+	MESHMSG_GET_CONNECTIONS,
+	MESHMSG_CONNECTIONS,
+	MESHMSG_GET_NEARBY,
+	MESHMSG_NEARBY,
+	MESHMSG_SET_INITIALIZED,
+	MESHMSG_INITIALIZED_SET, /* the response */
+	MESHMSG_GET_REBOOT_REASON,
+	MESHMSG_SET_KEEP_ALIVE,
+	MESHMSG_SET_LIVE_REPORTS,
+	MESHMSG_LIVE_REPORT,
+	MESHMSG_GET_CONNECTIONS_VERBOSE,
 	MESHMSG_GET_DEVICE_INFO,
 	MESHMSG_DEVICE_INFO,
+	/* MeshAccess, §2.6 */
+	MESHMSG_MA_CONNECT,
+	MESHMSG_MA_DISCONNECT,
+	MESHMSG_MA_STATE,
+	MESHMSG_SERIAL_CONNECT,
+	MESHMSG_SERIAL_CONNECTED, /* the response */
 	/* MODULE_CONFIG, §8.8 */
 	MESHMSG_GET_MODULE_LIST,
 	MESHMSG_MODULE_LIST,
@@ -244,8 +265,10 @@ ENR_MUST_CHECK enum err meshmsg_decode_set_network_response(
 
 /* --- NODE, STATUS_REPORTER and the rest: meshmsg_node.c ----------------------------------- */
 
-/* Messages without payload: PING, PING_RESPONSE, GET_STATUS, GET_DEVICE_INFO, GET_MODULE_LIST.
- * ERR_UNKNOWN for a kind that is not one of them. Their decoder is: msg.kind. */
+/* Messages without payload: PING, PING_RESPONSE, DISCOVERY_SET, GET_TIME, GET_STATUS,
+ * GET_CONNECTIONS, GET_NEARBY, SET_INITIALIZED, INITIALIZED_SET, GET_REBOOT_REASON,
+ * GET_DEVICE_INFO, GET_MODULE_LIST. ERR_UNKNOWN for a kind that is not one of them. Their decoder
+ * is: msg.kind. */
 ENR_MUST_CHECK enum err meshmsg_encode_plain(
 	struct wr *w, struct meshmsg_route route, enum meshmsg_kind kind);
 
@@ -257,6 +280,25 @@ ENR_MUST_CHECK enum err meshmsg_decode_reset_node(const struct meshmsg *msg, uin
 ENR_MUST_CHECK enum err meshmsg_encode_enrolled_nodes(
 	struct wr *w, struct meshmsg_route route, enum meshmsg_kind kind, uint16_t count);
 ENR_MUST_CHECK enum err meshmsg_decode_enrolled_nodes(const struct meshmsg *msg, uint16_t *count);
+
+/* SET_DISCOVERY: a node looks for others (high), or does not (idle). */
+ENR_MUST_CHECK enum err meshmsg_encode_set_discovery(
+	struct wr *w, struct meshmsg_route route, bool is_high);
+ENR_MUST_CHECK enum err meshmsg_decode_set_discovery(const struct meshmsg *msg, bool *is_high);
+
+/* TIME, 8 bytes: the answer to GET_TIME. */
+enum meshmsg_sync { MESHMSG_UNSYNCED = 0, MESHMSG_SYNCED = 1, MESHMSG_TIME_CORRECTED = 2 };
+
+struct meshmsg_time {
+	uint32_t unix_s;
+	int16_t offset_min;
+	uint8_t sync; /* enum meshmsg_sync or another */
+	bool is_master;
+};
+
+ENR_MUST_CHECK enum err meshmsg_encode_time(
+	struct wr *w, struct meshmsg_route route, const struct meshmsg_time *m);
+ENR_MUST_CHECK enum err meshmsg_decode_time(const struct meshmsg *msg, struct meshmsg_time *out);
 
 /* STATUS, 9 bytes of payload. */
 struct meshmsg_status {
@@ -274,6 +316,61 @@ ENR_MUST_CHECK enum err meshmsg_encode_status(
 	struct wr *w, struct meshmsg_route route, const struct meshmsg_status *m);
 ENR_MUST_CHECK enum err meshmsg_decode_status(
 	const struct meshmsg *msg, struct meshmsg_status *out);
+
+/* Another node, and how loud it is. */
+struct meshmsg_partner {
+	uint16_t node_id; /* 0: none */
+	int8_t rssi_dbm;
+};
+
+/* ALL_CONNECTIONS, 12 bytes: the first incoming mesh link, then up to three outgoing ones. */
+#define MESHMSG_CONNECTIONS_MAX 4
+struct meshmsg_connections {
+	struct meshmsg_partner partner[MESHMSG_CONNECTIONS_MAX];
+};
+
+ENR_MUST_CHECK enum err meshmsg_encode_connections(
+	struct wr *w, struct meshmsg_route route, const struct meshmsg_connections *m);
+ENR_MUST_CHECK enum err meshmsg_decode_connections(
+	const struct meshmsg *msg, struct meshmsg_connections *out);
+
+/* NEARBY_NODES: up to 20 whose JOIN_ME was heard. ERR_RANGE for more. */
+#define MESHMSG_NEARBY_MAX 20
+struct meshmsg_nearby {
+	uint8_t count;
+	struct meshmsg_partner node[MESHMSG_NEARBY_MAX];
+};
+
+ENR_MUST_CHECK enum err meshmsg_encode_nearby(
+	struct wr *w, struct meshmsg_route route, const struct meshmsg_nearby *m);
+ENR_MUST_CHECK enum err meshmsg_decode_nearby(
+	const struct meshmsg *msg, struct meshmsg_nearby *out);
+
+/* SET_KEEP_ALIVE; without a payload it counts as a sink's. */
+ENR_MUST_CHECK enum err meshmsg_encode_keep_alive(
+	struct wr *w, struct meshmsg_route route, bool is_sink);
+ENR_MUST_CHECK enum err meshmsg_decode_keep_alive(const struct meshmsg *msg, bool *is_sink);
+
+/* SET_LIVEREPORTING: reports of this type and below are wanted; 0: none. */
+ENR_MUST_CHECK enum err meshmsg_encode_live_reports(
+	struct wr *w, struct meshmsg_route route, uint8_t level);
+ENR_MUST_CHECK enum err meshmsg_decode_live_reports(const struct meshmsg *msg, uint8_t *level);
+
+struct meshmsg_live_report {
+	uint8_t type; /* §8.7 */
+	uint32_t extra, extra2;
+};
+
+ENR_MUST_CHECK enum err meshmsg_encode_live_report(
+	struct wr *w, struct meshmsg_route route, const struct meshmsg_live_report *m);
+ENR_MUST_CHECK enum err meshmsg_decode_live_report(
+	const struct meshmsg *msg, struct meshmsg_live_report *out);
+
+/* GET_ALL_CONNECTIONS_VERBOSE; index 0xFFFFFFFF: all. */
+ENR_MUST_CHECK enum err meshmsg_encode_connections_verbose(
+	struct wr *w, struct meshmsg_route route, uint32_t index);
+ENR_MUST_CHECK enum err meshmsg_decode_connections_verbose(
+	const struct meshmsg *msg, uint32_t *index);
 
 /* DEVICE_INFO_V2, 37 bytes of payload: the proof that a node has joined. */
 struct meshmsg_device_info {
@@ -342,5 +439,75 @@ ENR_MUST_CHECK enum err meshmsg_decode_timestamp(
 ENR_MUST_CHECK enum err meshmsg_encode_dead_data(struct wr *w, uint16_t sender, uint16_t receiver);
 /* ERR_INVALID if the magic is not complete. */
 ENR_MUST_CHECK enum err meshmsg_decode_dead_data(const struct meshmsg *msg);
+
+/* --- MeshAccess: meshmsg_access.c -------------------------------------------------------- */
+
+#define MESHMSG_ADDRESS_BYTES 7 /* type, then 6 bytes, lowest first */
+
+/* MA_CONNECT: a node shall open a MeshAccess connection. 28 bytes. key: a view of 16
+ * bytes; 16×FF means the node's own key of that kind. */
+struct meshmsg_ma_connect {
+	const uint8_t *address; /* MESHMSG_ADDRESS_BYTES */
+	uint32_t key_id;
+	const uint8_t *key;
+	uint8_t tunnel; /* 0…3, enum meshsec_tunnel */
+};
+
+/* ERR_RANGE: tunnel above 3. */
+ENR_MUST_CHECK enum err meshmsg_encode_ma_connect(
+	struct wr *w, struct meshmsg_route route, const struct meshmsg_ma_connect *m);
+ENR_MUST_CHECK enum err meshmsg_decode_ma_connect(
+	const struct meshmsg *msg, struct meshmsg_ma_connect *out);
+
+ENR_MUST_CHECK enum err meshmsg_encode_ma_disconnect(
+	struct wr *w, struct meshmsg_route route, const uint8_t address[MESHMSG_ADDRESS_BYTES]);
+/* *address: a view of MESHMSG_ADDRESS_BYTES. */
+ENR_MUST_CHECK enum err meshmsg_decode_ma_disconnect(
+	const struct meshmsg *msg, const uint8_t **address);
+
+/* MA_CONNECTION_STATE, to who asked for the connection. */
+enum meshmsg_ma_state_value { MESHMSG_MA_DISCONNECTED = 0, MESHMSG_MA_HANDSHAKE_DONE = 4 };
+
+struct meshmsg_ma_state {
+	uint16_t partner_id; /* the virtual one */
+	uint8_t state;       /* enum meshmsg_ma_state_value or another, §2.6 */
+};
+
+ENR_MUST_CHECK enum err meshmsg_encode_ma_state(
+	struct wr *w, struct meshmsg_route route, const struct meshmsg_ma_state *m);
+ENR_MUST_CHECK enum err meshmsg_decode_ma_state(
+	const struct meshmsg *msg, struct meshmsg_ma_state *out);
+
+/* SERIAL_CONNECT, always the full 38 bytes of payload. */
+struct meshmsg_serial_connect {
+	uint32_t serial_index;
+	uint32_t key_id;
+	const uint8_t *key; /* as in MA_CONNECT */
+	uint16_t node_id;   /* the peer's virtual id from then on, 33000…57999; else: as usual */
+	uint32_t keep_alive_s;
+	const uint8_t *address; /* its six bytes 0: look for the serial first */
+	bool is_forced;
+};
+
+ENR_MUST_CHECK enum err meshmsg_encode_serial_connect(
+	struct wr *w, struct meshmsg_route route, const struct meshmsg_serial_connect *m);
+ENR_MUST_CHECK enum err meshmsg_decode_serial_connect(
+	const struct meshmsg *msg, struct meshmsg_serial_connect *out);
+
+enum meshmsg_serial_code {
+	MESHMSG_SERIAL_OK = 0,
+	MESHMSG_SERIAL_TIMEOUT = 1,
+	MESHMSG_SERIAL_OVERWRITTEN = 2 /* by another request */
+};
+
+struct meshmsg_serial_connected {
+	uint8_t code; /* enum meshmsg_serial_code or another */
+	uint16_t partner_id;
+};
+
+ENR_MUST_CHECK enum err meshmsg_encode_serial_connected(
+	struct wr *w, struct meshmsg_route route, const struct meshmsg_serial_connected *m);
+ENR_MUST_CHECK enum err meshmsg_decode_serial_connected(
+	const struct meshmsg *msg, struct meshmsg_serial_connected *out);
 
 #endif

@@ -9,10 +9,23 @@
 
 static const uint8_t dead_magic[] = {0xDE, 0xAD, 0xDA, 0xDA, 0x00, 0xFF, 0x77, 0x33};
 
+static bool is_plain(enum meshmsg_kind kind)
+{
+	static const enum meshmsg_kind plain[] = {MESHMSG_PING, MESHMSG_PING_RESPONSE,
+		MESHMSG_DISCOVERY_SET, MESHMSG_GET_TIME, MESHMSG_GET_STATUS,
+		MESHMSG_GET_CONNECTIONS, MESHMSG_GET_NEARBY, MESHMSG_SET_INITIALIZED,
+		MESHMSG_INITIALIZED_SET, MESHMSG_GET_REBOOT_REASON, MESHMSG_GET_DEVICE_INFO,
+		MESHMSG_GET_MODULE_LIST};
+
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		if (plain[i] == kind)
+			return true;
+	return false;
+}
+
 enum err meshmsg_encode_plain(struct wr *w, struct meshmsg_route route, enum meshmsg_kind kind)
 {
-	if (kind != MESHMSG_PING && kind != MESHMSG_PING_RESPONSE && kind != MESHMSG_GET_STATUS &&
-		kind != MESHMSG_GET_DEVICE_INFO && kind != MESHMSG_GET_MODULE_LIST)
+	if (!is_plain(kind))
 		return ERR_UNKNOWN;
 	meshmsg_begin_kind(w, route, kind);
 	return wr_end(w);

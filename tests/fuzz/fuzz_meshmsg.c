@@ -95,6 +95,56 @@ static enum err write_node(const struct meshmsg *m, struct meshmsg_route route, 
 	return ERR_UNKNOWN;
 }
 
+static enum err write_doing(const struct meshmsg *m, struct meshmsg_route route, struct wr *w)
+{
+	struct meshmsg_time time;
+	struct meshmsg_connections connections;
+	struct meshmsg_nearby nearby;
+	struct meshmsg_live_report report;
+	uint32_t index;
+	uint8_t level;
+	bool flag;
+
+	if (meshmsg_decode_set_discovery(m, &flag) == ERR_OK)
+		return meshmsg_encode_set_discovery(w, route, flag);
+	if (meshmsg_decode_keep_alive(m, &flag) == ERR_OK)
+		return meshmsg_encode_keep_alive(w, route, flag);
+	if (meshmsg_decode_live_reports(m, &level) == ERR_OK)
+		return meshmsg_encode_live_reports(w, route, level);
+	if (meshmsg_decode_connections_verbose(m, &index) == ERR_OK)
+		return meshmsg_encode_connections_verbose(w, route, index);
+	if (meshmsg_decode_time(m, &time) == ERR_OK)
+		return meshmsg_encode_time(w, route, &time);
+	if (meshmsg_decode_connections(m, &connections) == ERR_OK)
+		return meshmsg_encode_connections(w, route, &connections);
+	if (meshmsg_decode_nearby(m, &nearby) == ERR_OK)
+		return meshmsg_encode_nearby(w, route, &nearby);
+	if (meshmsg_decode_live_report(m, &report) == ERR_OK)
+		return meshmsg_encode_live_report(w, route, &report);
+	return ERR_UNKNOWN;
+}
+
+static enum err write_access(const struct meshmsg *m, struct meshmsg_route route, struct wr *w)
+{
+	struct meshmsg_ma_connect connect;
+	struct meshmsg_ma_state state;
+	struct meshmsg_serial_connect by_serial;
+	struct meshmsg_serial_connected connected;
+	const uint8_t *address;
+
+	if (meshmsg_decode_ma_connect(m, &connect) == ERR_OK)
+		return meshmsg_encode_ma_connect(w, route, &connect);
+	if (meshmsg_decode_ma_disconnect(m, &address) == ERR_OK)
+		return meshmsg_encode_ma_disconnect(w, route, address);
+	if (meshmsg_decode_ma_state(m, &state) == ERR_OK)
+		return meshmsg_encode_ma_state(w, route, &state);
+	if (meshmsg_decode_serial_connect(m, &by_serial) == ERR_OK)
+		return meshmsg_encode_serial_connect(w, route, &by_serial);
+	if (meshmsg_decode_serial_connected(m, &connected) == ERR_OK)
+		return meshmsg_encode_serial_connected(w, route, &connected);
+	return ERR_UNKNOWN;
+}
+
 static enum err write_list(const struct meshmsg *m, struct meshmsg_route route, struct wr *w)
 {
 	struct meshmsg_module_entry entries[33];
@@ -138,6 +188,10 @@ static size_t again(const uint8_t *data, size_t size, uint8_t out[MESHMSG_BYTES_
 	e = write_enrollment(&m, route, &w);
 	if (e == ERR_UNKNOWN)
 		e = write_node(&m, route, &w);
+	if (e == ERR_UNKNOWN)
+		e = write_doing(&m, route, &w);
+	if (e == ERR_UNKNOWN)
+		e = write_access(&m, route, &w);
 	if (e == ERR_UNKNOWN)
 		e = write_list(&m, route, &w);
 	if (e == ERR_UNKNOWN)

@@ -35,6 +35,19 @@ AGAIN_VALUE(proposals_response, uint32_t)
 AGAIN_VALUE(set_network, uint16_t)
 AGAIN_VALUE(set_network_response, uint8_t)
 AGAIN_VALUE(reset_node, uint8_t)
+AGAIN_VALUE(set_discovery, bool)
+AGAIN_VALUE(keep_alive, bool)
+AGAIN_VALUE(live_reports, uint8_t)
+AGAIN_VALUE(connections_verbose, uint32_t)
+AGAIN_VALUE(ma_disconnect, const uint8_t *)
+AGAIN_STRUCT(time, meshmsg_time)
+AGAIN_STRUCT(connections, meshmsg_connections)
+AGAIN_STRUCT(nearby, meshmsg_nearby)
+AGAIN_STRUCT(live_report, meshmsg_live_report)
+AGAIN_STRUCT(ma_connect, meshmsg_ma_connect)
+AGAIN_STRUCT(ma_state, meshmsg_ma_state)
+AGAIN_STRUCT(serial_connect, meshmsg_serial_connect)
+AGAIN_STRUCT(serial_connected, meshmsg_serial_connected)
 AGAIN_STRUCT(enroll_response, meshmsg_enroll_response)
 AGAIN_STRUCT(proposal, meshmsg_serials)
 AGAIN_STRUCT(request_proposals, meshmsg_serials)
@@ -111,6 +124,44 @@ static const struct row {
 	{MESHMSG_PING_RESPONSE, "340500007D004203", again_plain, 0},
 	{MESHMSG_SET_ENROLLED_NODES, "33007D0000000007D007", again_enrolled_nodes, 0},
 	{MESHMSG_ENROLLED_NODES, "340500007D000006D007", again_enrolled_nodes, 0},
+	{MESHMSG_SET_DISCOVERY, "33007D050000420001", again_set_discovery, 0},
+	{MESHMSG_DISCOVERY_SET, "340500007D000000", again_plain, 0},
+	{MESHMSG_GET_TIME, "33007D0500004208", again_plain, 0},
+	{MESHMSG_TIME, "340500007D00000800F15365C4FF0101", again_time, 0},
+	{MESHMSG_GET_CONNECTIONS, "33007D0500034203", again_plain, 0},
+	{MESHMSG_CONNECTIONS, "34050000000342030700C00800B00A0081D007C8", again_connections, 0},
+	{MESHMSG_GET_NEARBY, "33007D0500034204", again_plain, 0},
+	{MESHMSG_NEARBY, "340500007D0342040700B0CF07A1", again_nearby, 3},
+	{MESHMSG_SET_INITIALIZED, "33007D0500034205", again_plain, 0},
+	{MESHMSG_INITIALIZED_SET, "340500007D034205", again_plain, 0},
+	{MESHMSG_GET_REBOOT_REASON, "33007D0500034208", again_plain, 0},
+	{MESHMSG_SET_KEEP_ALIVE, "33007D050003420901", again_keep_alive, 1},
+	{MESHMSG_SET_LIVE_REPORTS, "33007D050003420B96", again_live_reports, 0},
+	{MESHMSG_LIVE_REPORT,
+		"3505000000030001"
+		"6A0700000001000000",
+		again_live_report, 0},
+	{MESHMSG_GET_CONNECTIONS_VERBOSE, "33007D050003420CFFFFFFFF", again_connections_verbose, 0},
+	{MESHMSG_MA_CONNECT,
+		"33007D05000A4200"
+		"01665544332211"
+		"01000000"
+		"000102030405060708090A0B0C0D0E0F"
+		"02",
+		again_ma_connect, 0},
+	{MESHMSG_MA_DISCONNECT, "33007D05000A420101665544332211", again_ma_disconnect, 0},
+	{MESHMSG_MA_STATE, "350500007D0A0000D70704", again_ma_state, 0},
+	{MESHMSG_SERIAL_CONNECT,
+		"33007D05000A4202"
+		"02000000"
+		"02000000"
+		"000102030405060708090A0B0C0D0E0F"
+		"E980"
+		"3C000000"
+		"01665544332211"
+		"01",
+		again_serial_connect, 0},
+	{MESHMSG_SERIAL_CONNECTED, "340500007D0A420200E980", again_serial_connected, 0},
 	{MESHMSG_GET_STATUS, "33007D0500034201", again_plain, 0},
 	{MESHMSG_STATUS,
 		"340500007D034201"
@@ -391,12 +442,15 @@ END_TEST
 START_TEST(plain_messages_are_few)
 {
 	uint8_t out[16];
+	unsigned count = 0;
 
 	for (int kind = 0; kind < MESHMSG_KIND_COUNT; kind++) {
 		struct wr w = wr_init(out, sizeof(out));
-		bool is_plain = kind == MESHMSG_PING || kind == MESHMSG_PING_RESPONSE ||
-				kind == MESHMSG_GET_STATUS || kind == MESHMSG_GET_DEVICE_INFO ||
-				kind == MESHMSG_GET_MODULE_LIST;
+		bool is_plain = false;
+
+		for (size_t i = 0; i < ROWS; i++)
+			is_plain = is_plain || (rows[i].kind == (enum meshmsg_kind)kind &&
+						       rows[i].again == again_plain);
 
 		ck_assert_int_eq(meshmsg_encode_plain(&w, (struct meshmsg_route){1, 2, 3},
 					 (enum meshmsg_kind)kind),
@@ -407,7 +461,88 @@ START_TEST(plain_messages_are_few)
 			kind == MESHMSG_SET_ENROLLED_NODES || kind == MESHMSG_ENROLLED_NODES
 				? ERR_OK
 				: ERR_UNKNOWN);
+		count += is_plain;
 	}
+	ck_assert_uint_eq(count, 12);
+}
+END_TEST
+
+START_TEST(time_has_signs_and_bits)
+{
+	struct meshmsg m = open_row(MESHMSG_TIME);
+	struct meshmsg_time t;
+
+	ck_assert_int_eq(meshmsg_decode_time(&m, &t), ERR_OK);
+	ck_assert_uint_eq(t.unix_s, 1700000000);
+	ck_assert_int_eq(t.offset_min, -60);
+	ck_assert_uint_eq(t.sync, MESHMSG_SYNCED);
+	ck_assert(t.is_master);
+}
+END_TEST
+
+START_TEST(neighbours_are_at_most_twenty)
+{
+	uint8_t raw[MESHMSG_BYTES_MAX] = {52, 5, 0, 0, 125, 3, 0, 4}, out[MESHMSG_BYTES_MAX];
+	struct meshmsg_nearby nearby;
+	struct wr w = wr_init(out, sizeof(out));
+	struct meshmsg m = open_row(MESHMSG_NEARBY);
+
+	ck_assert_int_eq(meshmsg_decode_nearby(&m, &nearby), ERR_OK);
+	ck_assert_uint_eq(nearby.count, 2);
+	ck_assert_uint_eq(nearby.node[1].node_id, 1999);
+	ck_assert_int_eq(nearby.node[1].rssi_dbm, -95);
+	ck_assert_int_eq(meshmsg_decode(raw, 8 + 60, &m), ERR_OK);
+	ck_assert_int_eq(meshmsg_decode_nearby(&m, &nearby), ERR_OK);
+	ck_assert_uint_eq(nearby.count, MESHMSG_NEARBY_MAX);
+	ck_assert_int_eq(meshmsg_decode(raw, 8 + 63, &m), ERR_OK);
+	ck_assert_int_eq(meshmsg_decode_nearby(&m, &nearby), ERR_RANGE);
+	nearby.count = MESHMSG_NEARBY_MAX + 1;
+	ck_assert_int_eq(
+		meshmsg_encode_nearby(&w, (struct meshmsg_route){1, 2, 3}, &nearby), ERR_RANGE);
+}
+END_TEST
+
+START_TEST(connect_orders_name_keys_and_addresses)
+{
+	static const uint8_t address[] = {1, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11};
+	struct meshmsg m = open_row(MESHMSG_MA_CONNECT);
+	struct meshmsg_serial_connect serial;
+	struct meshmsg_ma_connect connect;
+	uint8_t out[MESHMSG_BYTES_MAX];
+	struct wr w = wr_init(out, sizeof(out));
+
+	ck_assert_int_eq(meshmsg_decode_ma_connect(&m, &connect), ERR_OK);
+	ck_assert_mem_eq(connect.address, address, sizeof(address));
+	ck_assert_uint_eq(connect.key_id, 1);
+	ck_assert_uint_eq(connect.key[15], 15);
+	ck_assert_uint_eq(connect.tunnel, 2);
+	connect.tunnel = 4;
+	ck_assert_int_eq(meshmsg_encode_ma_connect(&w, (struct meshmsg_route){1, 2, 3}, &connect),
+		ERR_RANGE);
+	m = open_row(MESHMSG_SERIAL_CONNECT);
+	ck_assert_int_eq(meshmsg_decode_serial_connect(&m, &serial), ERR_OK);
+	ck_assert_uint_eq(serial.serial_index, 2);
+	ck_assert_uint_eq(serial.node_id, 33001);
+	ck_assert_uint_eq(serial.keep_alive_s, 60);
+	ck_assert_mem_eq(serial.address, address, sizeof(address));
+	ck_assert(serial.is_forced);
+}
+END_TEST
+
+/* §8.6: an empty one counts as the sink's. */
+START_TEST(keep_alive_without_payload_is_the_sinks)
+{
+	const uint8_t empty[] = {51, 0, 125, 5, 0, 3, 0, 9},
+		      other[] = {51, 0, 125, 5, 0, 3, 0, 9, 0};
+	struct meshmsg m;
+	bool is_sink = false;
+
+	ck_assert_int_eq(meshmsg_decode(empty, sizeof(empty), &m), ERR_OK);
+	ck_assert_int_eq(meshmsg_decode_keep_alive(&m, &is_sink), ERR_OK);
+	ck_assert(is_sink);
+	ck_assert_int_eq(meshmsg_decode(other, sizeof(other), &m), ERR_OK);
+	ck_assert_int_eq(meshmsg_decode_keep_alive(&m, &is_sink), ERR_OK);
+	ck_assert(!is_sink);
 }
 END_TEST
 
@@ -427,6 +562,10 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, module_list_reads_unwrapped_ids);
 	tcase_add_test(tc, lists_that_do_not_fit_are_not_written);
 	tcase_add_test(tc, plain_messages_are_few);
+	tcase_add_test(tc, time_has_signs_and_bits);
+	tcase_add_test(tc, neighbours_are_at_most_twenty);
+	tcase_add_test(tc, connect_orders_name_keys_and_addresses);
+	tcase_add_test(tc, keep_alive_without_payload_is_the_sinks);
 }
 
 int main(void)

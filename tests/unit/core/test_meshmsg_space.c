@@ -28,6 +28,26 @@ static const struct row {
 	{52, 0, 3, MESHMSG_PING_RESPONSE, 8, OPEN_END, NO_DECODER},
 	{51, 0, 7, MESHMSG_SET_ENROLLED_NODES, 10, 10, 1},
 	{52, 0, 6, MESHMSG_ENROLLED_NODES, 10, 10, 1},
+	{51, 0, 0, MESHMSG_SET_DISCOVERY, 9, 9, 1},
+	{52, 0, 0, MESHMSG_DISCOVERY_SET, 8, OPEN_END, NO_DECODER},
+	{51, 0, 8, MESHMSG_GET_TIME, 8, OPEN_END, NO_DECODER},
+	{52, 0, 8, MESHMSG_TIME, 16, 16, 1},
+	{51, 3, 3, MESHMSG_GET_CONNECTIONS, 8, OPEN_END, NO_DECODER},
+	{52, 3, 3, MESHMSG_CONNECTIONS, 20, 20, 1},
+	{51, 3, 4, MESHMSG_GET_NEARBY, 8, OPEN_END, NO_DECODER},
+	{52, 3, 4, MESHMSG_NEARBY, 8, 68, 3},
+	{51, 3, 5, MESHMSG_SET_INITIALIZED, 8, OPEN_END, NO_DECODER},
+	{52, 3, 5, MESHMSG_INITIALIZED_SET, 8, OPEN_END, NO_DECODER},
+	{51, 3, 8, MESHMSG_GET_REBOOT_REASON, 8, OPEN_END, NO_DECODER},
+	{51, 3, 9, MESHMSG_SET_KEEP_ALIVE, 8, 9, 1},
+	{51, 3, 11, MESHMSG_SET_LIVE_REPORTS, 9, 9, 1},
+	{53, 3, 1, MESHMSG_LIVE_REPORT, 17, 17, 1},
+	{51, 3, 12, MESHMSG_GET_CONNECTIONS_VERBOSE, 12, 12, 1},
+	{51, 10, 0, MESHMSG_MA_CONNECT, 36, 36, 1},
+	{51, 10, 1, MESHMSG_MA_DISCONNECT, 15, 15, 1},
+	{53, 10, 0, MESHMSG_MA_STATE, 11, 11, 1},
+	{51, 10, 2, MESHMSG_SERIAL_CONNECT, 46, 46, 1},
+	{52, 10, 2, MESHMSG_SERIAL_CONNECTED, 11, 11, 1},
 	{51, 3, 1, MESHMSG_GET_STATUS, 8, OPEN_END, NO_DECODER},
 	{52, 3, 1, MESHMSG_STATUS, 17, 17, 1},
 	{51, 3, 10, MESHMSG_GET_DEVICE_INFO, 8, OPEN_END, NO_DECODER},
@@ -67,7 +87,17 @@ static unsigned takers(const struct meshmsg *m)
 	struct meshmsg_status status;
 	struct meshmsg_device_info device;
 	struct meshmsg_cluster_info cluster;
-	struct meshmsg_timestamp time;
+	struct meshmsg_timestamp stamp;
+	struct meshmsg_time time;
+	struct meshmsg_connections connections;
+	struct meshmsg_nearby nearby;
+	struct meshmsg_live_report live;
+	struct meshmsg_ma_connect connect;
+	struct meshmsg_ma_state state;
+	struct meshmsg_serial_connect by_serial;
+	struct meshmsg_serial_connected connected;
+	const uint8_t *address;
+	bool flag;
 	size_t count;
 	uint32_t serial;
 	uint16_t id;
@@ -87,7 +117,20 @@ static unsigned takers(const struct meshmsg *m)
 		meshmsg_decode_device_info(m, &device),
 		meshmsg_decode_module_list(m, &count),
 		meshmsg_decode_cluster_info(m, &cluster),
-		meshmsg_decode_timestamp(m, &time),
+		meshmsg_decode_timestamp(m, &stamp),
+		meshmsg_decode_set_discovery(m, &flag),
+		meshmsg_decode_time(m, &time),
+		meshmsg_decode_connections(m, &connections),
+		meshmsg_decode_nearby(m, &nearby),
+		meshmsg_decode_keep_alive(m, &flag),
+		meshmsg_decode_live_reports(m, &code),
+		meshmsg_decode_live_report(m, &live),
+		meshmsg_decode_connections_verbose(m, &serial),
+		meshmsg_decode_ma_connect(m, &connect),
+		meshmsg_decode_ma_disconnect(m, &address),
+		meshmsg_decode_ma_state(m, &state),
+		meshmsg_decode_serial_connect(m, &by_serial),
+		meshmsg_decode_serial_connected(m, &connected),
 		meshmsg_decode_dead_data(m),
 	};
 	unsigned taken = 0;
@@ -139,8 +182,8 @@ START_TEST(every_type_module_and_action_outside_the_table_is_unknown)
 	for (unsigned type = 0; type < 256; type++)
 		for (unsigned module = 0; module < 256; module += is_module_type(type) ? 1 : 51)
 			known += check_actions(type, module);
-	/* 18 rows of one module, 2 of any module, 3 of any bytes. */
-	ck_assert_uint_eq(known, 18 + 2 * 256 + 3 * 6 * 256);
+	/* 38 rows of one module, 2 of any module, 3 of any bytes. */
+	ck_assert_uint_eq(known, 38 + 2 * 256 + 3 * 6 * 256);
 }
 END_TEST
 
@@ -181,7 +224,7 @@ START_TEST(every_length_outside_the_table_is_refused)
 		check_lengths(type, 5, 0);
 	for (unsigned type = 50; is_module_type(type); type++)
 		for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
-			for (unsigned action = 0; action < 12; action++)
+			for (unsigned action = 0; action < 15; action++)
 				check_lengths(type, modules[i], action);
 }
 END_TEST
