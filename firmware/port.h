@@ -21,8 +21,9 @@
 #define PORT_PDU_MAX_BYTES 20   /* one MeshAccess write or notification, never more (§2.2) */
 #define PORT_MESH_MAX_BYTES 200 /* one mesh message, header included (§1.6) */
 #define PORT_UICR_WORDS 17      /* §7.5 */
-#define PORT_LINE_MAX_BYTES 512 /* one line of the terminal, without its end */
+#define PORT_LINE_MAX_BYTES 704 /* one line of the terminal, without its end: NEARBY_NODES */
 #define PORT_NOINIT_BYTES 96    /* RAM that outlives a reboot, not a loss of power */
+#define PORT_MESH_OUT_MAX 3     /* mesh links that a node makes (§2.3) */
 #define PORT_NO_LINK 0xFFFFu
 
 /* Why the node restarts; the values are the mesh's own (§8.10). */
@@ -69,6 +70,12 @@ struct port_mesh {
 	struct secret16 network_key;
 };
 
+/* The other end of a mesh link. */
+struct port_mesh_partner {
+	uint16_t node_id; /* 0: no link */
+	int8_t rssi_dbm;
+};
+
 /* The mesh links as they are now. */
 struct port_mesh_state {
 	uint16_t
@@ -76,8 +83,8 @@ struct port_mesh_state {
 	int16_t hops_to_sink; /* -1: there is no sink */
 	uint8_t links_in;     /* mesh links that others made to us */
 	uint8_t links_out;    /* mesh links that we made */
-	uint16_t in_partner_id; /* of the first incoming link, 0: none */
-	int8_t in_rssi_dbm;
+	struct port_mesh_partner in; /* the first incoming link */
+	struct port_mesh_partner out[PORT_MESH_OUT_MAX];
 	uint8_t loss_count; /* links lost since boot */
 };
 
@@ -112,7 +119,7 @@ struct port {
 	 * Advertise adv (and rsp to active scanners), connectable, every interval_ms, from now on;
 	 * replaces what was advertised. adv.n = 0: stop. Both are copied. */
 	enum err (*advertise)(void *ctx, struct span adv, struct span rsp, uint16_t interval_ms);
-	/* Reports arrive as node_on_report(), from PORT_SCAN_LOW upwards. */
+	/* Reports arrive as node_on_report(), from PORT_SCAN_LOW upwards, JOIN_ME among them. */
 	enum err (*scan)(void *ctx, enum port_scan duty);
 
 	/* Connects as central with a 10 ms interval. One attempt at a time (ERR_BUSY). It ends in
@@ -139,6 +146,9 @@ struct port {
 	 */
 	enum err (*mesh_start)(void *ctx, const struct port_mesh *mesh);
 	void (*mesh_stop)(void *ctx);
+	/* High discovery: the port looks for nodes of our network that are not in our mesh. Idle:
+	 * it need not, and the core scans only when it has to (§8.2). High after mesh_start. */
+	void (*mesh_discovery)(void *ctx, bool is_high);
 	/* One message of 5 to PORT_MESH_MAX_BYTES, copied, to every mesh neighbour but except_link
 	 * (PORT_NO_LINK: to all). */
 	void (*mesh_send)(void *ctx, uint16_t except_link, const void *message, size_t n);

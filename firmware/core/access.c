@@ -154,13 +154,15 @@ static bool passes_from_self(const struct access_link *l, uint16_t receiver)
 	       (receiver >= MESHMSG_GROUP_FIRST && receiver <= MESHMSG_GROUP_LAST);
 }
 
-/* The traffic of the mesh is not for a peer that has shown a node key only (§11.5), and receiver 1
- * is no exception (§11.10). */
+/* The traffic of the mesh is not for a peer that has shown a node key only (§11.5), but for what
+ * names it; and receiver 1 is no exception (§11.10). */
 static bool passes_from_mesh(const struct access_link *l, uint16_t receiver)
 {
+	if (receiver == l->virtual_id)
+		return true;
 	if (l->sec.key_id == MESHSEC_KEY_NODE || l->sec.tunnel == MESHSEC_TUNNEL_PEER)
 		return false;
-	if (own_tunnel(l) == MESHSEC_TUNNEL_REMOTE_MESH || receiver == l->virtual_id)
+	if (own_tunnel(l) == MESHSEC_TUNNEL_REMOTE_MESH)
 		return true;
 	return receiver == MESHMSG_BROADCAST || receiver >= MESHMSG_GROUP_FIRST;
 }
@@ -218,6 +220,17 @@ uint8_t access_find_virtual(const struct node *n, uint16_t id)
 	return ACCESS_NO_SLOT;
 }
 
+uint8_t access_find_address(const struct node *n, const uint8_t address[PORT_ADDRESS_BYTES])
+{
+	for (uint8_t i = 0; i < ACCESS_LINKS_MAX; i++) {
+		const struct access_link *l = &n->access.links[i];
+
+		if (l->state != ACCESS_FREE && memcmp(l->address, address, PORT_ADDRESS_BYTES) == 0)
+			return i;
+	}
+	return ACCESS_NO_SLOT;
+}
+
 void access_send_cluster_info(struct node *n, uint8_t slot)
 {
 	const struct meshmsg_cluster_info info = {
@@ -234,14 +247,16 @@ void access_send_cluster_info(struct node *n, uint8_t slot)
 
 /* --- handshake ------------------------------------------------------------------------------ */
 
-/* The long-term key for a key id (§3.1). ERR_KEY: there is none that we would use. What is unset,
- * all 00 or all FF, meshsec refuses (§11.1, §11.2). */
-static enum err choose_key(const struct node *n, uint32_t key_id, struct secret16 *out)
+/* What is unset, all 00 or all FF, meshsec refuses (§11.1, §11.2). */
+enum err access_own_key(
+	const struct node *n, enum port_role role, uint32_t key_id, struct secret16 *out)
 {
 	memset(out, 0, sizeof(*out));
 	switch (key_id) {
 	case MESHSEC_KEY_ZERO:
-		return !n->config.enrolled && n->features->allow_unsecure ? ERR_OK : ERR_KEY;
+		if (role == PORT_PERIPHERAL && n->config.enrolled)
+			return ERR_KEY;
+		return n->features->allow_unsecure ? ERR_OK : ERR_KEY;
 	case MESHSEC_KEY_NODE:
 		*out = n->id.node_key;
 		return ERR_OK;
@@ -265,7 +280,7 @@ static void on_start(struct node *n, struct access_link *l, const struct meshsec
 	uint8_t anonce[MESHSEC_NONCE_BYTES];
 	struct meshsec_pdu pdu;
 	struct secret16 ltk;
-	enum err e = choose_key(n, ev->key_id, &ltk);
+	enum err e = access_own_key(n, PORT_PERIPHERAL, ev->key_id, &ltk);
 
 	if (e == ERR_OK)
 		e = n->port->random(n->port->ctx, anonce, sizeof(anonce));
@@ -288,7 +303,11 @@ static void on_ready(struct node *n, struct access_link *l, const struct meshsec
 	l->corrupt_count = 0;
 	access_send_cluster_info(n, slot_of(n, l));
 	advert_refresh(n);
-	if (l->role == PORT_CENTRAL)
+	if (l->role != PORT_CENTRAL)
+		return;
+	if (l->owner == ACCESS_FOR_ORDER)
+		orders_on_access_open(n, slot_of(n, l));
+	else
 		enroll_on_access_open(n, slot_of(n, l));
 }
 
@@ -306,9 +325,21 @@ static void on_lost(struct node *n, struct access_link *l, const struct meshsec_
 		close_link(n, l);
 }
 
-static bool keeps_its_sender(uint16_t partner_id)
+/* §3.9 */
+static bool keeps_its_sender(const struct access_link *l)
 {
-	return partner_id >= MESHMSG_ASSET_FIRST && partner_id <= MESHMSG_ASSET_LAST;
+	return !l->is_id_given && l->sec.partner_id >= MESHMSG_ASSET_FIRST &&
+	       l->sec.partner_id <= MESHMSG_ASSET_LAST;
+}
+
+/* Once the time is known only the network's key changes it. */
+static enum access_verdict authorize_in(
+	const struct node *n, const struct access_link *l, const struct meshmsg *m)
+{
+	if ((m->type == MESHMSG_TYPE_UPDATE_TIMESTAMP || m->type == MESHMSG_TYPE_TIME_SYNC) &&
+		n->time.is_set && l->sec.key_id != MESHSEC_KEY_NETWORK)
+		return ACCESS_BLACKLIST;
+	return access_authorize(m, l->sec.key_id, ACCESS_IN, n->config.enrolled);
 }
 
 /* Translate, authorize, hand on (§3.9, §3.10). */
@@ -321,9 +352,9 @@ static void on_message(struct node *n, struct access_link *l, struct span messag
 	if (message.n > sizeof(b) || meshmsg_decode(message.p, message.n, &m) != ERR_OK)
 		return;
 	memcpy(b, message.p, message.n);
-	if (m.sender == l->sec.partner_id && !keeps_its_sender(m.sender))
+	if (m.sender == l->sec.partner_id && !keeps_its_sender(l))
 		meshmsg_set_sender(b, l->virtual_id);
-	v = access_authorize(&m, l->sec.key_id, ACCESS_IN, n->config.enrolled);
+	v = authorize_in(n, l, &m);
 	if (v == ACCESS_WHITELIST || v == ACCESS_LOCAL_ONLY)
 		node_on_access_message(n, slot_of(n, l), v, b, message.n);
 	bytes_wipe(b, sizeof(b));
@@ -409,23 +440,28 @@ void access_on_subscribed(struct node *n, uint16_t link)
 
 /* --- links come and go ------------------------------------------------------------------------ */
 
-enum err access_connect(struct node *n, const uint8_t address[PORT_ADDRESS_BYTES],
-	uint32_t timeout_ms, uint32_t key_id, const struct secret16 *ltk)
+static void tell_closed(struct node *n, enum access_owner owner, uint8_t slot)
 {
-	struct access_want *want = &n->access.want;
+	if (owner == ACCESS_FOR_ORDER)
+		orders_on_access_closed(n, slot);
+	else
+		enroll_on_access_closed(n, slot);
+}
+
+enum err access_connect(struct node *n, const uint8_t address[PORT_ADDRESS_BYTES],
+	uint32_t timeout_ms, const struct access_want *want)
+{
 	enum err e;
 
-	if (want->pending)
+	if (n->access.want.pending)
 		return ERR_BUSY;
 	if (!has_room(n, PORT_CENTRAL))
 		return ERR_FULL;
 	e = n->port->connect(n->port->ctx, address, timeout_ms);
 	if (e != ERR_OK)
 		return e;
-	want->pending = true;
-	want->key_id = key_id;
-	want->tunnel = MESHSEC_TUNNEL_PEER;
-	want->ltk = *ltk;
+	n->access.want = *want;
+	n->access.want.pending = true;
 	return ERR_OK;
 }
 
@@ -453,6 +489,7 @@ static void open_slot(struct node *n, struct access_link *l, uint16_t link, enum
 	memset(l, 0, sizeof(*l));
 	l->state = ACCESS_CONNECTED;
 	l->role = role;
+	l->owner = role == PORT_CENTRAL ? n->access.want.owner : ACCESS_FOR_ENROLL;
 	l->link = link;
 	l->virtual_id = virtual_id(n, slot_of(n, l));
 	/* NOLINTNEXTLINE(bugprone-branch-clone): two limits, of the same length today */
@@ -467,7 +504,7 @@ static void give_up(struct node *n)
 {
 	n->access.want.pending = false;
 	secret16_wipe(&n->access.want.ltk);
-	enroll_on_access_closed(n, ACCESS_NO_SLOT);
+	tell_closed(n, n->access.want.owner, ACCESS_NO_SLOT);
 }
 
 void access_on_connected(struct node *n, uint16_t link, enum port_role role,
@@ -487,7 +524,10 @@ void access_on_connected(struct node *n, uint16_t link, enum port_role role,
 	l = &n->access.links[free_slot(n)];
 	open_slot(n, l, link, role, address);
 	if (role == PORT_CENTRAL) {
-		enroll_on_access_connected(n, slot_of(n, l));
+		if (l->owner == ACCESS_FOR_ORDER)
+			orders_on_access_connected(n, slot_of(n, l));
+		else
+			enroll_on_access_connected(n, slot_of(n, l));
 		if (l->state == ACCESS_CONNECTED &&
 			n->port->link_subscribe(n->port->ctx, link) != ERR_OK)
 			close_link(n, l);
@@ -504,16 +544,21 @@ void access_on_connect_failed(struct node *n)
 void access_on_disconnected(struct node *n, uint16_t link)
 {
 	struct access_link *l = find(n, link);
-	uint8_t slot;
+	uint16_t ordered_by, virtual_id;
+	enum access_owner owner;
 
 	if (!l)
 		return;
-	slot = slot_of(n, l);
+	owner = l->owner;
+	ordered_by = l->ordered_by;
+	virtual_id = l->virtual_id;
 	if (l->role == PORT_CENTRAL && !n->access.want.pending)
 		secret16_wipe(&n->access.want.ltk); /* it was never used */
 	meshsec_clear(&l->sec);
 	bytes_wipe(l, sizeof(*l));
-	enroll_on_access_closed(n, slot);
+	tell_closed(n, owner, slot_of(n, l));
+	if (ordered_by != 0)
+		orders_tell(n, ordered_by, virtual_id, MESHMSG_MA_DISCONNECTED);
 	advert_refresh(n);
 }
 

@@ -30,11 +30,20 @@ enum access_state {
 	ACCESS_CLOSING
 };
 
+/* For whom a link was made: who hears how it went. */
+enum access_owner {
+	ACCESS_FOR_ENROLL = 0, /* enroll_mesh.c; also links that others made */
+	ACCESS_FOR_ORDER       /* orders.c */
+};
+
 struct access_link {
 	enum access_state state;
+	enum access_owner owner;
 	enum port_role role;
 	uint16_t link; /* the port's */
 	uint16_t virtual_id;
+	bool is_id_given;    /* by an order, in place of its own */
+	uint16_t ordered_by; /* who hears of its end; 0: nobody */
 	uint8_t address[PORT_ADDRESS_BYTES];
 	uint8_t corrupt_count;
 	uint64_t deadline_ms; /* 0: none */
@@ -47,6 +56,7 @@ struct access_link {
 /* What a link that we make shall be. */
 struct access_want {
 	bool pending; /* the port is connecting */
+	enum access_owner owner;
 	uint32_t key_id;
 	enum meshsec_tunnel tunnel;
 	struct secret16 ltk;
@@ -65,10 +75,15 @@ enum access_origin {
 
 void access_init(struct node *n);
 
-/* Connects and shakes hands; the end is enroll_on_access_open() or enroll_on_access_closed().
- * ERR_FULL: no free connection. ERR_BUSY: an attempt is pending. */
+/* Connects and shakes hands; the end is _on_access_open() or _on_access_closed() of its owner. want
+ * is copied, its pending not read. ERR_FULL: no free connection. ERR_BUSY: an attempt is pending.
+ */
 ENR_MUST_CHECK enum err access_connect(struct node *n, const uint8_t address[PORT_ADDRESS_BYTES],
-	uint32_t timeout_ms, uint32_t key_id, const struct secret16 *ltk);
+	uint32_t timeout_ms, const struct access_want *want);
+/* The node's own key of that kind, for the role that it is to play (§3.1, §4.13). ERR_KEY: there is
+ * none that it would use. */
+ENR_MUST_CHECK enum err access_own_key(
+	const struct node *n, enum port_role role, uint32_t key_id, struct secret16 *out);
 /* Cancels an attempt that is pending. */
 void access_cancel(struct node *n);
 void access_disconnect(struct node *n, uint8_t slot);
@@ -81,6 +96,8 @@ void access_offer_all(struct node *n, uint8_t except, enum access_origin origin,
 	const void *message, size_t bytes);
 /* The slot whose peer has this virtual id, or ACCESS_NO_SLOT. */
 uint8_t access_find_virtual(const struct node *n, uint16_t id);
+/* The slot of the link with this address, in whatever state, or ACCESS_NO_SLOT. */
+uint8_t access_find_address(const struct node *n, const uint8_t address[PORT_ADDRESS_BYTES]);
 
 uint8_t access_count(const struct node *n, enum port_role role);
 void access_send_cluster_info(struct node *n, uint8_t slot);

@@ -265,6 +265,7 @@ static void on_set_enrollment(
 
 	if (meshmsg_decode_set_enrollment(m, &req) != ERR_OK)
 		return;
+	discovery_keep(n);
 	if (req.serial_index == n->id.serial_index)
 		enroll_self(n, m, bytes, &req);
 	else

@@ -146,19 +146,19 @@ static void connect_target(struct node *n, const struct port_report *report)
 {
 	struct enroll *e = &n->enroll;
 	uint64_t left_ms = e->deadline_ms - n->now_ms;
-	struct secret16 key;
-	uint32_t key_id;
+	struct access_want want = {.owner = ACCESS_FOR_ENROLL, .tunnel = MESHSEC_TUNNEL_PEER};
 
-	memcpy(key.b, e->request + FOREIGN_KEY_AT, sizeof(key.b));
-	key_id = bytes_are_ct(key.b, sizeof(key.b), 0) ? MESHSEC_KEY_ZERO : MESHSEC_KEY_NODE;
+	memcpy(want.ltk.b, e->request + FOREIGN_KEY_AT, sizeof(want.ltk.b));
+	want.key_id = bytes_are_ct(want.ltk.b, sizeof(want.ltk.b), 0) ? MESHSEC_KEY_ZERO
+								      : MESHSEC_KEY_NODE;
 	left_ms -= left_ms % 1000;
 	if (left_ms > 10000)
 		left_ms = 10000;
 	/* An attempt that is refused at once is tried again with the next advertisement; the
 	 * reference would sit in CONNECTING until the deadline. */
-	if (access_connect(n, report->address, (uint32_t)left_ms, key_id, &key) == ERR_OK)
+	if (access_connect(n, report->address, (uint32_t)left_ms, &want) == ERR_OK)
 		e->state = ENROLL_CONNECTING;
-	secret16_wipe(&key);
+	secret16_wipe(&want.ltk);
 }
 
 void enroll_on_report(struct node *n, const struct port_report *report)

@@ -36,10 +36,13 @@ static void join_mesh(struct node *n)
 	secret16_wipe(&mesh.network_key);
 }
 
+/* §8.2: an idle node scans for nobody, but for whoever an order or an enrollment names. */
 static void refresh_scan(struct node *n)
 {
-	enum port_scan duty = enroll_is_scanning(n) ? PORT_SCAN_HIGH : PORT_SCAN_LOW;
+	enum port_scan duty = n->discovery.is_idle ? PORT_SCAN_OFF : PORT_SCAN_LOW;
 
+	if (enroll_is_scanning(n) || orders_is_scanning(n))
+		duty = PORT_SCAN_HIGH;
 	if (duty != n->scan && n->port->scan(n->port->ctx, duty) == ERR_OK)
 		n->scan = duty;
 }
@@ -66,6 +69,8 @@ void node_init(struct node *n, const struct port *port, const struct node_featur
 	load_config(n);
 	access_init(n);
 	enroll_init(n);
+	orders_init(n);
+	discovery_init(n);
 	button_init(n);
 	terminal_print_boot(n);
 	join_mesh(n);
@@ -121,9 +126,16 @@ static bool is_in_group(const struct node *n, uint16_t receiver)
 	       (receiver == n->features->chip_group || receiver == n->features->featureset_group);
 }
 
+/* §1.5: what is for the shortest sink is for a sink. */
+static bool is_sink_for(const struct node *n, uint16_t receiver)
+{
+	return receiver == MESHMSG_SHORTEST_SINK && n->features->device_type == MESHADV_DEVICE_SINK;
+}
+
 static bool is_for_us(const struct node *n, const struct meshmsg *m)
 {
-	return meshmsg_is_for(m, n->config.node_id) || is_in_group(n, m->receiver);
+	return meshmsg_is_for(m, n->config.node_id) || is_in_group(n, m->receiver) ||
+	       is_sink_for(n, m->receiver);
 }
 
 static bool is_hops(uint16_t receiver)
@@ -134,7 +146,7 @@ static bool is_hops(uint16_t receiver)
 /* May a message that came to us go on, and to whom? 0xFFFF: no. */
 static uint16_t next_receiver(const struct node *n, const struct meshmsg *m)
 {
-	if (!is_routable(m) || m->receiver == n->config.node_id)
+	if (!is_routable(m) || m->receiver == n->config.node_id || is_sink_for(n, m->receiver))
 		return MESHMSG_NODE_INVALID;
 	if (is_hops(m->receiver)) /* 30000: here only; 30001: not further than us */
 		return m->receiver <= MESHMSG_LOOPBACK + 1 ? MESHMSG_NODE_INVALID
@@ -148,8 +160,12 @@ static void dispatch(struct node *n, const uint8_t *message, size_t bytes, uint8
 
 	if (meshmsg_decode(message, bytes, &m) != ERR_OK || !is_for_us(n, &m))
 		return;
-	if (m.module == MESHMSG_MODULE_ENROLLMENT)
+	if (m.type == MESHMSG_TYPE_MODULE_CONFIG) /* asked of whatever module, one answers */
+		status_on_message(n, &m);
+	else if (m.module == MESHMSG_MODULE_ENROLLMENT)
 		enroll_on_message(n, &m, (struct span){message, bytes}, from_slot);
+	else if (m.module == MESHMSG_MODULE_MESH_ACCESS)
+		orders_on_message(n, &m);
 	else
 		status_on_message(n, &m);
 	terminal_print_message(n, &m);
@@ -180,11 +196,17 @@ static void forward_from_mesh(struct node *n, uint16_t mesh_link, uint8_t *messa
 
 static void forward_from_access(struct node *n, uint8_t slot, uint8_t *message, size_t bytes)
 {
+	uint8_t to;
 	uint16_t receiver;
 	struct meshmsg m;
 
 	if (meshmsg_decode(message, bytes, &m) != ERR_OK)
 		return;
+	to = access_find_virtual(n, m.receiver);
+	if (to != ACCESS_NO_SLOT) { /* one peer to another: nobody else's business */
+		access_offer(n, to, ACCESS_FROM_MESH, message, bytes);
+		return;
+	}
 	receiver = next_receiver(n, &m);
 	if (receiver == MESHMSG_NODE_INVALID)
 		return;
@@ -216,7 +238,7 @@ void node_send(struct node *n, const void *message, size_t bytes)
 
 	if (meshmsg_decode(message, bytes, &m) != ERR_OK)
 		return;
-	if (m.type == MESHMSG_TYPE_RESPONSE && is_for_us(n, &m))
+	if ((m.type == MESHMSG_TYPE_RESPONSE || m.type == MESHMSG_TYPE_GENERAL) && is_for_us(n, &m))
 		terminal_print_message(n, &m); /* our own answers are shown, too (§6.4) */
 	slot = access_find_virtual(n, m.receiver);
 	if (slot != ACCESS_NO_SLOT) {
@@ -255,6 +277,8 @@ uint64_t node_deadline_ms(const struct node *n)
 	uint64_t next = earlier(access_deadline_ms(n), enroll_deadline_ms(n));
 
 	next = earlier(next, button_deadline_ms(n));
+	next = earlier(next, orders_deadline_ms(n));
+	next = earlier(next, discovery_deadline_ms(n));
 	return earlier(next, n->reboot_at_ms);
 }
 
@@ -274,6 +298,8 @@ void node_on_timer(struct node *n, uint64_t now_ms)
 	}
 	access_on_timer(n);
 	enroll_on_timer(n);
+	orders_on_timer(n);
+	discovery_on_timer(n);
 	button_on_timer(n);
 	refresh_scan(n);
 }
@@ -291,6 +317,8 @@ void node_on_report(struct node *n, uint64_t now_ms, const struct port_report *r
 {
 	begin(n, now_ms);
 	enroll_on_report(n, report);
+	orders_on_report(n, report);
+	nearby_on_report(n, report);
 }
 
 void node_on_connected(struct node *n, uint64_t now_ms, uint16_t link, enum port_role role,
@@ -334,11 +362,14 @@ void node_on_disconnected(struct node *n, uint64_t now_ms, uint16_t link)
 /* A changed cluster is told to every peer that may know (§3.8). */
 void node_on_mesh(struct node *n, uint64_t now_ms, const struct port_mesh_state *state)
 {
-	bool changed = state->cluster_size != n->mesh.cluster_size ||
-		       state->hops_to_sink != n->mesh.hops_to_sink;
+	bool is_resized = state->cluster_size != n->mesh.cluster_size;
+	bool changed = is_resized || state->hops_to_sink != n->mesh.hops_to_sink;
 
 	begin(n, now_ms);
 	n->mesh = *state;
+	if (is_resized)
+		discovery_on_cluster(n);
+	refresh_scan(n);
 	advert_refresh(n);
 	for (uint8_t i = 0; changed && i < ACCESS_LINKS_MAX; i++)
 		if (n->access.links[i].state == ACCESS_OPEN)

@@ -9,8 +9,12 @@
 #include "access.h"
 #include "button.h"
 #include "config.h"
+#include "discovery.h"
 #include "enroll.h"
 #include "firmware/port.h"
+#include "meshtime.h"
+#include "nearby.h"
+#include "orders.h"
 #include "records.h"
 #include "terminal.h"
 
@@ -45,13 +49,18 @@ struct node {
 	struct records records;
 	struct access access;
 	struct enroll enroll;
+	struct orders orders;
+	struct discovery discovery;
+	struct nearby nearby;
+	struct meshtime time;
+	struct terminal terminal;
 	struct port_mesh_state mesh;
 	uint64_t reboot_at_ms; /* NODE_NEVER: not planned */
 	enum port_reboot reboot_why;
 	struct button button;
-	bool is_mute; /* after an enrollment was saved: no advertising until the reboot */
-	bool time_is_set;
-	uint8_t adv_flags; /* what is being advertised; 0xFF: nothing */
+	bool is_mute;        /* after an enrollment was saved: no advertising until the reboot */
+	bool is_initialized; /* a gateway has said so, §8.6 */
+	uint8_t adv_flags;   /* what is being advertised; 0xFF: nothing */
 	uint16_t adv_network_id;
 	enum port_scan scan;
 };

@@ -41,15 +41,67 @@ static enum err write_status(const struct node *n, struct wr *w, struct meshmsg_
 	int out = n->mesh.links_out + access_count(n, PORT_CENTRAL);
 	const struct meshmsg_status status = {
 		.cluster_size = (int16_t)n->mesh.cluster_size,
-		.in_connection_partner = n->mesh.in_partner_id,
-		.in_connection_rssi_dbm = n->mesh.in_rssi_dbm,
+		.in_connection_partner = n->mesh.in.node_id,
+		.in_connection_rssi_dbm = n->mesh.in.rssi_dbm,
 		.free_in = left_of(ACCESS_IN_MAX, in),
 		.free_out = left_of(ACCESS_OUT_MAX, out),
 		.battery_dv = n->chip.battery_dv,
 		.connection_loss_count = n->mesh.loss_count,
+		.is_initialized = n->is_initialized,
 	};
 
 	return meshmsg_encode_status(w, route, &status);
+}
+
+/* §8.6: to everybody, whoever asks. */
+static enum err write_connections(const struct node *n, struct wr *w, struct meshmsg_route route)
+{
+	struct meshmsg_connections c = {{{n->mesh.in.node_id, n->mesh.in.rssi_dbm}}};
+
+	for (size_t i = 0; i < PORT_MESH_OUT_MAX; i++)
+		c.partner[1 + i] =
+			(struct meshmsg_partner){n->mesh.out[i].node_id, n->mesh.out[i].rssi_dbm};
+	route.receiver = MESHMSG_BROADCAST;
+	return meshmsg_encode_connections(w, route, &c);
+}
+
+static enum err write_nearby(struct node *n, struct wr *w, struct meshmsg_route route)
+{
+	struct meshmsg_nearby nearby;
+
+	nearby_take(n, &nearby);
+	return meshmsg_encode_nearby(w, route, &nearby);
+}
+
+static enum err write_time(const struct node *n, struct wr *w, struct meshmsg_route route)
+{
+	struct meshmsg_time time;
+
+	meshtime_get(n, &time);
+	route.request_handle = 0; /* §8.4: not echoed */
+	return meshmsg_encode_time(w, route, &time);
+}
+
+static enum err set_discovery(
+	struct node *n, const struct meshmsg *m, struct wr *w, struct meshmsg_route route)
+{
+	bool is_high;
+	enum err e = meshmsg_decode_set_discovery(m, &is_high);
+
+	if (e != ERR_OK)
+		return e;
+	discovery_set(n, is_high);
+	route.request_handle = 0;
+	return meshmsg_encode_plain(w, route, MESHMSG_DISCOVERY_SET);
+}
+
+/* §3.9: to this node; how the mesh would hand it on nobody has told us. */
+static void set_time(struct node *n, const struct meshmsg *m)
+{
+	struct meshmsg_timestamp stamp;
+
+	if (meshmsg_decode_timestamp(m, &stamp) == ERR_OK)
+		meshtime_set(n, &stamp);
 }
 
 static enum err write_module_list(struct wr *w, struct meshmsg_route route)
@@ -83,6 +135,7 @@ static enum err set_enrolled_nodes(
 				sizeof(record), NULL, NULL);
 		bytes_wipe(record, sizeof(record));
 	}
+	discovery_on_count(n);
 	route.request_handle = 0; /* §8.4: not echoed */
 	return meshmsg_encode_enrolled_nodes(w, route, MESHMSG_ENROLLED_NODES, count);
 }
@@ -105,12 +158,26 @@ static enum err answer(struct node *n, const struct meshmsg *m, struct wr *w)
 		return meshmsg_encode_plain(w, route, MESHMSG_PING_RESPONSE);
 	case MESHMSG_SET_ENROLLED_NODES:
 		return set_enrolled_nodes(n, m, w, route);
+	case MESHMSG_SET_DISCOVERY:
+		return set_discovery(n, m, w, route);
+	case MESHMSG_GET_TIME:
+		return write_time(n, w, route);
 	case MESHMSG_GET_STATUS:
 		return write_status(n, w, route);
+	case MESHMSG_GET_CONNECTIONS:
+		return write_connections(n, w, route);
+	case MESHMSG_GET_NEARBY:
+		return write_nearby(n, w, route);
+	case MESHMSG_SET_INITIALIZED:
+		n->is_initialized = true;
+		return meshmsg_encode_plain(w, route, MESHMSG_INITIALIZED_SET);
 	case MESHMSG_GET_DEVICE_INFO:
 		return write_device_info(n, w, route);
 	case MESHMSG_GET_MODULE_LIST:
 		return write_module_list(w, route);
+	case MESHMSG_UPDATE_TIMESTAMP:
+		set_time(n, m);
+		return ERR_NOT_FOUND;
 	case MESHMSG_RESET_NODE:
 		reset_node(n, m);
 		return ERR_NOT_FOUND;

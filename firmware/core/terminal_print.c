@@ -1,128 +1,7 @@
 /* The terminal's JSON lines, exactly as mesh-protocol §6.4 and §6.5 have them; no printf. */
-#include "enr/serial.h"
 #include "node.h"
 #include "terminal.h"
-
-#define DECIMAL_MAX 10 /* digits of a u32 */
-
-/* A line that grows; what does not fit makes it unprintable. */
-struct line {
-	char b[PORT_LINE_MAX_BYTES];
-	size_t n;
-	bool is_full;
-};
-
-static void put_char(struct line *l, char c)
-{
-	if (l->n == sizeof(l->b))
-		l->is_full = true;
-	else
-		l->b[l->n++] = c;
-}
-
-static void put(struct line *l, const char *text)
-{
-	while (*text != '\0')
-		put_char(l, *text++);
-}
-
-static void put_u(struct line *l, uint32_t v)
-{
-	char digits[DECIMAL_MAX];
-	size_t n = 0;
-
-	do {
-		digits[n++] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v != 0);
-	while (n > 0)
-		put_char(l, digits[--n]);
-}
-
-static void put_d(struct line *l, int32_t v)
-{
-	if (v < 0)
-		put_char(l, '-');
-	put_u(l, v < 0 ? 0u - (uint32_t)v : (uint32_t)v);
-}
-
-/* ,"name": */
-static void put_name(struct line *l, const char *name)
-{
-	put(l, ",\"");
-	put(l, name);
-	put(l, "\":");
-}
-
-static void put_field_u(struct line *l, const char *name, uint32_t v)
-{
-	put_name(l, name);
-	put_u(l, v);
-}
-
-static void put_field_d(struct line *l, const char *name, int32_t v)
-{
-	put_name(l, name);
-	put_d(l, v);
-}
-
-static void put_serial(struct line *l, uint32_t index)
-{
-	char text[SERIAL_TEXT_SIZE];
-
-	serial_print(index, text);
-	put_char(l, '"');
-	put(l, text);
-	put_char(l, '"');
-}
-
-static void put_field_serial(struct line *l, const char *name, uint32_t index)
-{
-	put_name(l, name);
-	put_serial(l, index);
-}
-
-static void put_hex_byte(struct line *l, uint8_t b)
-{
-	put_char(l, "0123456789ABCDEF"[b >> 4]);
-	put_char(l, "0123456789ABCDEF"[b & 15]);
-}
-
-/* {"nodeId":N,"type":"T" */
-static void open_line(struct line *l, uint16_t node_id, const char *type)
-{
-	l->n = 0;
-	l->is_full = false;
-	put(l, "{\"nodeId\":");
-	put_u(l, node_id);
-	put(l, ",\"type\":\"");
-	put(l, type);
-	put_char(l, '"');
-}
-
-/* {"type":"T","nodeId":N,"module":0: the NODE module's order */
-static void open_node_line(struct line *l, const char *type, uint16_t node_id)
-{
-	l->n = 0;
-	l->is_full = false;
-	put(l, "{\"type\":\"");
-	put(l, type);
-	put_char(l, '"');
-	put_field_u(l, "nodeId", node_id);
-	put_field_u(l, "module", 0);
-}
-
-static void print(struct node *n, struct line *l)
-{
-	put_char(l, '}');
-	if (!l->is_full)
-		n->port->uart_line(n->port->ctx, l->b, l->n);
-}
-
-static void print_text(struct node *n, const char *text)
-{
-	n->port->uart_line(n->port->ctx, text, strlen(text));
-}
+#include "terminal_line.h"
 
 /* --- lines of this node ----------------------------------------------------------------------- */
 
@@ -130,33 +9,45 @@ void terminal_print_boot(struct node *n)
 {
 	struct line l = {.n = 0};
 
-	print_text(n, "{\"type\":\"init\"}");
-	put(&l, "{\"type\":\"reboot\"");
-	put_field_u(&l, "reason", (uint32_t)n->chip.last_reboot);
-	put_field_u(&l, "code1", 0);
-	put_field_u(&l, "stack", 0);
-	put_field_u(&l, "version", NODE_VERSION);
-	put_field_u(&l, "blversion", 0);
-	put_field_u(&l, "uptime", 0);
-	print(n, &l);
+	line_text(&l, "{\"type\":\"init\"");
+	line_print(n, &l);
+	line_begin(&l);
+	line_text(&l, "{\"type\":\"reboot\"");
+	line_field_u(&l, "reason", (uint32_t)n->chip.last_reboot);
+	line_field_u(&l, "code1", 0);
+	line_field_u(&l, "stack", 0);
+	line_field_u(&l, "version", NODE_VERSION);
+	line_field_u(&l, "blversion", 0);
+	line_field_u(&l, "uptime", 0);
+	line_print(n, &l);
 }
 
 void terminal_print_plugged_in(struct node *n)
 {
 	struct line l = {.n = 0};
 
-	put(&l, "{\"type\":\"plugged_in\"");
-	put_field_u(&l, "nodeId", n->config.node_id);
-	put_field_serial(&l, "serialNumber", n->id.serial_index);
-	put_field_u(&l, "fmVersion", NODE_VERSION);
-	print(n, &l);
+	line_text(&l, "{\"type\":\"plugged_in\"");
+	line_field_u(&l, "nodeId", n->config.node_id);
+	line_field_serial(&l, "serialNumber", n->id.serial_index);
+	line_field_u(&l, "fmVersion", NODE_VERSION);
+	line_print(n, &l);
+}
+
+void terminal_print_corruption_check(struct node *n)
+{
+	struct line l = {.n = 0};
+
+	line_text(&l, "{\"type\":\"enable_corruption_check_response\"");
+	line_field_u(&l, "err", 0);
+	line_text(&l, ",\"check\":\"crc32\"");
+	line_print(n, &l);
 }
 
 /* What was typed is shown again, but never so that it could end the string it stands in. */
 static void put_typed(struct line *l, const char *text)
 {
 	for (; *text != '\0'; text++)
-		put_char(l,
+		line_char(l,
 			*text < ' ' || *text > '~' || *text == '"' || *text == '\\' ? '?' : *text);
 }
 
@@ -173,6 +64,10 @@ static const char *code_text(enum terminal_code code)
 		return "Too many arguments";
 	case TERMINAL_TOO_FEW:
 		return "Too few arguments";
+	case TERMINAL_CRC_INVALID:
+		return "crc invalid";
+	case TERMINAL_CRC_MISSING:
+		return "crc missing";
 	case TERMINAL_INTERNAL_ERROR:
 		return "internal error";
 	}
@@ -183,16 +78,16 @@ void terminal_print_code(struct node *n, enum terminal_code code, const struct t
 {
 	struct line l = {.n = 0};
 
-	put(&l, "{\"type\":\"error\"");
-	put_field_u(&l, "code", code);
-	put(&l, ",\"text\":\"");
-	put(&l, code_text(code));
+	line_text(&l, "{\"type\":\"error\"");
+	line_field_u(&l, "code", code);
+	line_text(&l, ",\"text\":\"");
+	line_text(&l, code_text(code));
 	for (size_t i = 0; code == TERMINAL_NOT_FOUND && i < args->count; i++) {
-		put_char(&l, ' ');
+		line_char(&l, ' ');
 		put_typed(&l, args->text[i]);
 	}
-	put_char(&l, '"');
-	print(n, &l);
+	line_char(&l, '"');
+	line_print(n, &l);
 }
 
 /* --- lines of messages ------------------------------------------------------------------------ */
@@ -204,13 +99,13 @@ static void print_enroll_response(struct node *n, const struct meshmsg *m)
 
 	if (meshmsg_decode_enroll_response(m, &r) != ERR_OK)
 		return;
-	open_line(&l, m->sender,
+	line_open(&l, m->sender,
 		r.is_removal ? "remove_enroll_response_serial" : "enroll_response_serial");
-	put_field_u(&l, "module", 5);
-	put_field_u(&l, "requestId", m->request_handle);
-	put_field_serial(&l, "serialNumber", r.serial_index);
-	put_field_u(&l, "code", r.code);
-	print(n, &l);
+	line_field_u(&l, "module", 5);
+	line_field_u(&l, "requestId", m->request_handle);
+	line_field_serial(&l, "serialNumber", r.serial_index);
+	line_field_u(&l, "code", r.code);
+	line_print(n, &l);
 }
 
 static void print_proposal(struct node *n, const struct meshmsg *m)
@@ -220,16 +115,16 @@ static void print_proposal(struct node *n, const struct meshmsg *m)
 
 	if (meshmsg_decode_proposal(m, &s) != ERR_OK)
 		return;
-	open_line(&l, m->sender, "enroll_proposal");
-	put_field_u(&l, "module", 5);
-	put(&l, ",\"proposals\":[");
+	line_open(&l, m->sender, "enroll_proposal");
+	line_field_u(&l, "module", 5);
+	line_text(&l, ",\"proposals\":[");
 	for (size_t i = 0; i < ENROLL_SEEN_MAX; i++) {
 		if (i > 0)
-			put_char(&l, ',');
-		put_u(&l, i < s.count ? s.index[i] : 0);
+			line_char(&l, ',');
+		line_u(&l, i < s.count ? s.index[i] : 0);
 	}
-	put_char(&l, ']');
-	print(n, &l);
+	line_char(&l, ']');
+	line_print(n, &l);
 }
 
 static void print_set_network_response(struct node *n, const struct meshmsg *m)
@@ -239,11 +134,11 @@ static void print_set_network_response(struct node *n, const struct meshmsg *m)
 
 	if (meshmsg_decode_set_network_response(m, &code) != ERR_OK)
 		return;
-	open_line(&l, m->sender, "set_network_response");
-	put_field_u(&l, "code", code);
-	put_field_u(&l, "module", 5);
-	put_field_u(&l, "requestHandle", m->request_handle);
-	print(n, &l);
+	line_open(&l, m->sender, "set_network_response");
+	line_field_u(&l, "code", code);
+	line_field_u(&l, "module", 5);
+	line_field_u(&l, "requestHandle", m->request_handle);
+	line_print(n, &l);
 }
 
 static void print_request_proposals(struct node *n, const struct meshmsg *m)
@@ -253,16 +148,16 @@ static void print_request_proposals(struct node *n, const struct meshmsg *m)
 
 	if (meshmsg_decode_request_proposals(m, &s) != ERR_OK)
 		return;
-	open_line(&l, m->sender, "request_proposals");
-	put(&l, ",\"serialNumbers\":[");
+	line_open(&l, m->sender, "request_proposals");
+	line_text(&l, ",\"serialNumbers\":[");
 	for (size_t i = 0; i < s.count; i++) {
 		if (i > 0)
-			put(&l, ", ");
-		put_serial(&l, s.index[i]);
+			line_text(&l, ", ");
+		line_serial(&l, s.index[i]);
 	}
-	put(&l, "], \"module\":5");
-	put_field_u(&l, "requestHandle", m->request_handle);
-	print(n, &l);
+	line_text(&l, "], \"module\":5");
+	line_field_u(&l, "requestHandle", m->request_handle);
+	line_print(n, &l);
 }
 
 static void print_proposals_response(struct node *n, const struct meshmsg *m)
@@ -272,20 +167,20 @@ static void print_proposals_response(struct node *n, const struct meshmsg *m)
 
 	if (meshmsg_decode_proposals_response(m, &serial_index) != ERR_OK)
 		return;
-	open_line(&l, m->sender, "request_proposals_response");
-	put_field_serial(&l, "serialNumber", serial_index);
-	put_field_u(&l, "module", 5);
-	put_field_u(&l, "requestHandle", m->request_handle);
-	print(n, &l);
+	line_open(&l, m->sender, "request_proposals_response");
+	line_field_serial(&l, "serialNumber", serial_index);
+	line_field_u(&l, "module", 5);
+	line_field_u(&l, "requestHandle", m->request_handle);
+	line_print(n, &l);
 }
 
 static void print_ping(struct node *n, const struct meshmsg *m)
 {
 	struct line l;
 
-	open_node_line(&l, "ping", m->sender);
-	put_field_u(&l, "requestHandle", m->request_handle);
-	print(n, &l);
+	line_open_module(&l, "ping", m->sender, 0);
+	line_field_u(&l, "requestHandle", m->request_handle);
+	line_print(n, &l);
 }
 
 static void print_enrolled_nodes(struct node *n, const struct meshmsg *m)
@@ -295,30 +190,30 @@ static void print_enrolled_nodes(struct node *n, const struct meshmsg *m)
 
 	if (meshmsg_decode_enrolled_nodes(m, &count) != ERR_OK)
 		return;
-	open_node_line(&l, "set_enrolled_nodes", m->sender);
-	put_field_u(&l, "enrolled_nodes", count);
-	print(n, &l);
+	line_open_module(&l, "set_enrolled_nodes", m->sender, 0);
+	line_field_u(&l, "enrolled_nodes", count);
+	line_print(n, &l);
 }
 
 static void put_address(struct line *l, const struct meshmsg_device_info *info)
 {
-	put_name(l, "chipId");
-	put_char(l, '"');
+	line_name(l, "chipId");
+	line_char(l, '"');
 	for (size_t i = 0; i < sizeof(info->chip_id); i++) {
 		if (i > 0)
-			put_char(l, ':');
-		put_hex_byte(l, info->chip_id[i]);
+			line_char(l, ':');
+		line_hex(l, info->chip_id[i]);
 	}
-	put_char(l, '"');
+	line_char(l, '"');
 }
 
 static void put_access_address(struct line *l, const struct meshmsg_device_info *info)
 {
-	put_name(l, "accessAddress");
-	put_char(l, '"');
+	line_name(l, "accessAddress");
+	line_char(l, '"');
 	for (size_t i = sizeof(info->address); i > 0; i--) {
-		put_hex_byte(l, info->address[i - 1]);
-		put_char(l, i > 1 ? ':' : '"');
+		line_hex(l, info->address[i - 1]);
+		line_char(l, i > 1 ? ':' : '"');
 	}
 }
 
@@ -329,26 +224,26 @@ static void print_device_info(struct node *n, const struct meshmsg *m)
 
 	if (meshmsg_decode_device_info(m, &info) != ERR_OK)
 		return;
-	open_line(&l, m->sender, "device_info");
-	put_field_u(&l, "module", 3);
-	put_field_d(&l, "dBmRX", info.dbm_rx);
-	put_field_d(&l, "dBmTX", info.dbm_tx);
-	put_field_d(&l, "calibratedTX", info.calibrated_tx);
-	put_field_u(&l, "deviceType", info.device_type);
-	put_field_u(&l, "manufacturerId", info.manufacturer);
-	put_field_u(&l, "networkId", info.network_id);
-	put_field_u(&l, "nodeVersion", info.node_version);
+	line_open(&l, m->sender, "device_info");
+	line_field_u(&l, "module", 3);
+	line_field_d(&l, "dBmRX", info.dbm_rx);
+	line_field_d(&l, "dBmTX", info.dbm_tx);
+	line_field_d(&l, "calibratedTX", info.calibrated_tx);
+	line_field_u(&l, "deviceType", info.device_type);
+	line_field_u(&l, "manufacturerId", info.manufacturer);
+	line_field_u(&l, "networkId", info.network_id);
+	line_field_u(&l, "nodeVersion", info.node_version);
 	put_address(&l, &info);
-	put_field_serial(&l, "serialNumber", info.serial_index);
+	line_field_serial(&l, "serialNumber", info.serial_index);
 	put_access_address(&l, &info);
-	put_name(&l, "groupIds");
-	put_char(&l, '[');
-	put_u(&l, info.chip_group);
-	put_char(&l, ',');
-	put_u(&l, info.featureset_group);
-	put_char(&l, ']');
-	put_field_u(&l, "blVersion", info.bootloader_version);
-	print(n, &l);
+	line_name(&l, "groupIds");
+	line_char(&l, '[');
+	line_u(&l, info.chip_group);
+	line_char(&l, ',');
+	line_u(&l, info.featureset_group);
+	line_char(&l, ']');
+	line_field_u(&l, "blVersion", info.bootloader_version);
+	line_print(n, &l);
 }
 
 static void print_status(struct node *n, const struct meshmsg *m)
@@ -358,29 +253,129 @@ static void print_status(struct node *n, const struct meshmsg *m)
 
 	if (meshmsg_decode_status(m, &s) != ERR_OK)
 		return;
-	open_line(&l, m->sender, "status");
-	put_field_u(&l, "module", 3);
-	put_field_u(&l, "batteryInfo", s.battery_dv);
-	put_field_u(&l, "clusterSize", (uint32_t)s.cluster_size);
-	put_field_u(&l, "connectionLossCounter", s.connection_loss_count);
-	put_field_u(&l, "freeIn", s.free_in);
-	put_field_u(&l, "freeOut", s.free_out);
-	put_field_u(&l, "inConnectionPartner", s.in_connection_partner);
-	put_field_d(&l, "inConnectionRSSI", s.in_connection_rssi_dbm);
-	put(&l, ", \"initialized\":");
-	put_u(&l, s.is_initialized ? 1 : 0);
-	print(n, &l);
+	line_open(&l, m->sender, "status");
+	line_field_u(&l, "module", 3);
+	line_field_u(&l, "batteryInfo", s.battery_dv);
+	line_field_u(&l, "clusterSize", (uint32_t)s.cluster_size);
+	line_field_u(&l, "connectionLossCounter", s.connection_loss_count);
+	line_field_u(&l, "freeIn", s.free_in);
+	line_field_u(&l, "freeOut", s.free_out);
+	line_field_u(&l, "inConnectionPartner", s.in_connection_partner);
+	line_field_d(&l, "inConnectionRSSI", s.in_connection_rssi_dbm);
+	line_text(&l, ", \"initialized\":");
+	line_u(&l, s.is_initialized ? 1 : 0);
+	line_print(n, &l);
 }
 
-/* SET_DISCOVERY's response is no kind of the codec: we do not answer it ourselves. */
-static void print_other(struct node *n, const struct meshmsg *m)
+static void print_discovery(struct node *n, const struct meshmsg *m)
 {
 	struct line l;
 
-	if (m->type != MESHMSG_TYPE_RESPONSE || m->module != MESHMSG_MODULE_NODE || m->action != 0)
+	line_open_module(&l, "set_discovery_result", m->sender, 0);
+	line_print(n, &l);
+}
+
+static void print_time(struct node *n, const struct meshmsg *m)
+{
+	struct meshmsg_time t;
+	struct line l;
+
+	if (meshmsg_decode_time(m, &t) != ERR_OK)
 		return;
-	open_node_line(&l, "set_discovery_result", m->sender);
-	print(n, &l);
+	line_open_module(&l, "get_time_result", m->sender, 0);
+	line_field_u(&l, "syncState", t.sync);
+	line_field_u(&l, "time", t.unix_s);
+	line_field_u(&l, "offset", (uint32_t)t.offset_min); /* %u, of whatever sign */
+	line_field_u(&l, "master", t.is_master ? 1 : 0);
+	line_print(n, &l);
+}
+
+static void print_connections(struct node *n, const struct meshmsg *m)
+{
+	struct meshmsg_connections c;
+	struct line l;
+
+	if (meshmsg_decode_connections(m, &c) != ERR_OK)
+		return;
+	line_open_module(&l, "connections", m->sender, 3);
+	line_name(&l, "partners");
+	for (size_t i = 0; i < MESHMSG_CONNECTIONS_MAX; i++) {
+		line_char(&l, i > 0 ? ',' : '[');
+		line_u(&l, c.partner[i].node_id);
+	}
+	line_char(&l, ']');
+	line_name(&l, "rssiValues");
+	for (size_t i = 0; i < MESHMSG_CONNECTIONS_MAX; i++) {
+		line_char(&l, i > 0 ? ',' : '[');
+		line_d(&l, c.partner[i].rssi_dbm);
+	}
+	line_char(&l, ']');
+	line_print(n, &l);
+}
+
+static void print_nearby(struct node *n, const struct meshmsg *m)
+{
+	struct meshmsg_nearby nearby;
+	struct line l;
+
+	if (meshmsg_decode_nearby(m, &nearby) != ERR_OK)
+		return;
+	line_open(&l, m->sender, "nearby_nodes");
+	line_field_u(&l, "module", 3);
+	line_text(&l, ",\"nodes\":[");
+	for (size_t i = 0; i < nearby.count; i++) {
+		line_text(&l, i > 0 ? ",{\"nodeId\":" : "{\"nodeId\":");
+		line_u(&l, nearby.node[i].node_id);
+		line_field_d(&l, "rssi", nearby.node[i].rssi_dbm);
+		line_char(&l, '}');
+	}
+	line_char(&l, ']');
+	line_print(n, &l);
+}
+
+static void print_live_report(struct node *n, const struct meshmsg *m)
+{
+	struct meshmsg_live_report r;
+	struct line l;
+
+	if (meshmsg_decode_live_report(m, &r) != ERR_OK)
+		return;
+	line_open_module(&l, "live_report", m->sender, 3);
+	line_field_u(&l, "code", r.type);
+	line_field_u(&l, "extra", r.extra);
+	line_field_u(&l, "extra2", r.extra2);
+	line_print(n, &l);
+}
+
+static void print_ma_state(struct node *n, const struct meshmsg *m)
+{
+	struct meshmsg_ma_state s;
+	struct line l;
+
+	if (meshmsg_decode_ma_state(m, &s) != ERR_OK)
+		return;
+	line_open(&l, m->sender, "ma_conn_state");
+	line_field_u(&l, "module", 10);
+	line_field_u(&l, "requestHandle", m->request_handle);
+	line_field_u(&l, "partnerId", s.partner_id);
+	line_field_u(&l, "state", s.state);
+	line_print(n, &l);
+}
+
+static void print_serial_connected(struct node *n, const struct meshmsg *m)
+{
+	struct meshmsg_serial_connected c;
+	struct line l;
+
+	if (meshmsg_decode_serial_connected(m, &c) != ERR_OK)
+		return;
+	line_begin(&l);
+	line_text(&l, "{\"type\":\"serial_connect_response\",\"module\":10");
+	line_field_u(&l, "nodeId", m->sender);
+	line_field_u(&l, "requestHandle", m->request_handle);
+	line_field_u(&l, "code", c.code);
+	line_field_u(&l, "partnerId", c.partner_id);
+	line_print(n, &l);
 }
 
 void terminal_print_message(struct node *n, const struct meshmsg *m)
@@ -399,7 +394,13 @@ void terminal_print_message(struct node *n, const struct meshmsg *m)
 		{MESHMSG_ENROLLED_NODES, print_enrolled_nodes},
 		{MESHMSG_DEVICE_INFO, print_device_info},
 		{MESHMSG_STATUS, print_status},
-		{MESHMSG_UNKNOWN, print_other},
+		{MESHMSG_DISCOVERY_SET, print_discovery},
+		{MESHMSG_TIME, print_time},
+		{MESHMSG_CONNECTIONS, print_connections},
+		{MESHMSG_NEARBY, print_nearby},
+		{MESHMSG_LIVE_REPORT, print_live_report},
+		{MESHMSG_MA_STATE, print_ma_state},
+		{MESHMSG_SERIAL_CONNECTED, print_serial_connected},
 	};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)

@@ -83,8 +83,7 @@ enum err meshmsg_decode_connections_verbose(const struct meshmsg *msg, uint32_t 
 
 /* --- time ------------------------------------------------------------------------------------ */
 
-enum err meshmsg_encode_time(
-	struct wr *w, struct meshmsg_route route, const struct meshmsg_time *m)
+enum err meshmsg_encode_time(struct wr *w, struct meshmsg_route route, const struct meshmsg_time *m)
 {
 	meshmsg_begin_kind(w, route, MESHMSG_TIME);
 	wr_u32(w, m->unix_s);

@@ -1,6 +1,7 @@
 /* Advertisements and scan responses: what is taken is written again and means the same. */
 #include "enr/meshadv.h"
 
+#include "enr/joinme.h"
 #include "enr/serial.h"
 
 #include "fuzz/fuzz.h"
@@ -20,9 +21,13 @@ static void comes_back(const struct meshadv *adv)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t scan[MESHADV_SCAN_RESPONSE_MAX];
+	uint8_t raw[JOINME_BYTES];
 	struct meshadv adv;
+	struct joinme join;
 	uint32_t serial, back;
 
+	if (joinme_decode(data, size, &join) == ERR_OK)
+		MUST(joinme_encode(&join, raw) == ERR_OK && memcmp(raw, data, size) == 0);
 	if (meshadv_decode(data, size, &adv) == ERR_OK)
 		comes_back(&adv);
 	if (meshadv_decode_value(data, size, &adv) == ERR_OK)

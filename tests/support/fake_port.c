@@ -131,6 +131,14 @@ static void mesh_stop(void *ctx)
 	((struct fake_port *)ctx)->mesh_on = false;
 }
 
+static void mesh_discovery(void *ctx, bool is_high)
+{
+	struct fake_port *f = ctx;
+
+	f->deeds++;
+	f->is_idle = !is_high;
+}
+
 static void mesh_send(void *ctx, uint16_t except_link, const void *message, size_t n)
 {
 	struct fake_port *f = ctx;
@@ -218,6 +226,7 @@ static void make_port(struct fake_port *f)
 		.link_disconnect = link_disconnect,
 		.mesh_start = mesh_start,
 		.mesh_stop = mesh_stop,
+		.mesh_discovery = mesh_discovery,
 		.mesh_send = mesh_send,
 		.random = random_bytes,
 		.aes = *aes128_default(),
@@ -235,7 +244,7 @@ void fake_boot(struct fake_port *f)
 {
 	f->flash_pending = false;
 	f->sent_count = f->out_count = f->line_count = 0;
-	f->mesh_on = f->connecting = false;
+	f->mesh_on = f->connecting = f->is_idle = false;
 	f->scan = PORT_SCAN_OFF;
 	f->adv_bytes = 0;
 	node_init(&f->node, &f->port, &f->features, f->now_ms);

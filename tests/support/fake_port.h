@@ -48,6 +48,7 @@ struct fake_port {
 	uint8_t adv[PORT_ADV_MAX_BYTES];
 	enum port_scan scan;
 	bool mesh_on;
+	bool is_idle; /* mesh_discovery said so */
 	struct port_mesh mesh;
 	bool connecting;
 	uint8_t connect_address[PORT_ADDRESS_BYTES];

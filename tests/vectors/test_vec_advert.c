@@ -1,4 +1,5 @@
 /* Runs every case of advertising.json: what nodes of the reference transmit, read and written. */
+#include "enr/joinme.h"
 #include "enr/meshadv.h"
 #include "enr/serial.h"
 
@@ -64,10 +65,37 @@ static void check_ours(const json_t *payload, const json_t *parsed, const uint8_
 	ck_assert_mem_eq(out, scan, scan_n);
 }
 
+static bool is_join_me(const json_t *parsed)
+{
+	return strcmp(vectors_text(parsed, "kind"), "JOIN_ME_V0") == 0;
+}
+
+static void check_join_me(const json_t *p, const uint8_t *raw, size_t n)
+{
+	uint8_t out[JOINME_BYTES];
+	struct joinme m;
+
+	ck_assert_int_eq(joinme_decode(raw, n, &m), ERR_OK);
+	ck_assert_uint_eq(m.network_id, vectors_uint(p, "networkId"));
+	ck_assert_uint_eq(m.node_id, vectors_uint(p, "sender"));
+	ck_assert_uint_eq(m.cluster_id, vectors_uint(p, "clusterId"));
+	ck_assert_uint_eq((uint16_t)m.cluster_size, vectors_uint(p, "clusterSize"));
+	ck_assert_uint_eq(m.free_in, vectors_uint(p, "freeMeshInConnections"));
+	ck_assert_uint_eq(m.free_out, vectors_uint(p, "freeMeshOutConnections"));
+	ck_assert_uint_eq(m.battery_runtime, vectors_uint(p, "batteryRuntime"));
+	ck_assert_uint_eq((uint8_t)m.tx_power_dbm, vectors_uint(p, "txPower"));
+	ck_assert_uint_eq(m.device_type, vectors_uint(p, "deviceType"));
+	ck_assert_uint_eq(m.hops_to_sink, vectors_uint(p, "hopsToSink"));
+	ck_assert_uint_eq(m.mesh_write_handle, vectors_uint(p, "meshWriteHandle"));
+	ck_assert_uint_eq(m.ack, vectors_uint(p, "ackField"));
+	ck_assert_int_eq(joinme_encode(&m, out), ERR_OK);
+	ck_assert_mem_eq(out, raw, JOINME_BYTES);
+}
+
 START_TEST(reads_and_writes_every_payload)
 {
 	json_t *root = vectors_load("advertising.json"), *scenario, *payload;
-	size_t i, k, ours = 0, others = 0;
+	size_t i, k, ours = 0, others = 0, join_mes = 0;
 
 	json_array_foreach(vectors_array(root, "scenarios"), i, scenario)
 	{
@@ -85,10 +113,15 @@ START_TEST(reads_and_writes_every_payload)
 				ck_assert_int_ne(meshadv_decode(raw, n, &adv), ERR_OK);
 				others++;
 			}
+			if (!is_join_me(parsed))
+				continue;
+			check_join_me(parsed, raw, n);
+			join_mes++;
 		}
 	}
 	vectors_ran("advertisements of MeshAccess", ours);
 	vectors_ran("other advertisements, refused", others);
+	vectors_ran("advertisements JOIN_ME", join_mes);
 	json_decref(root);
 }
 END_TEST

@@ -1,11 +1,13 @@
 /*
  * The mesh between simulated nodes: a tree of links between neighbours of the same network id and
  * key. Who is alone, or in a small mesh, looks every two seconds for somebody of another one; at
- * least one side needs a free outgoing, the other a free incoming connection. Routing is the
- * core's.
+ * least one side needs a free outgoing, the other a free incoming connection. Who is idle neither
+ * looks nor is joined: §8.2 leaves open whether a newcomer may get in by itself, and here it never
+ * does. What a node hears of the others' JOIN_ME it hears when it decides. Routing is the core's.
  */
 #include <stdlib.h>
 
+#include "enr/joinme.h"
 #include "enr/meshadv.h"
 #include "air_room.h"
 
@@ -79,17 +81,18 @@ static void measure_sinks(struct air *air, struct shape *s)
 
 static void count_links(struct air *air, struct sim_node *n, struct port_mesh_state *s)
 {
-	s->links_in = s->links_out = 0;
-	s->in_partner_id = 0;
-	s->in_rssi_dbm = 0;
 	for (struct air_mesh_link *l = air->mesh_links; l; l = l->next) {
-		if (l->out == n)
-			s->links_out++;
-		if (l->in != n)
+		struct sim_node *other = other_end(l, n);
+		struct port_mesh_partner *p = l->in == n ? &s->in : &s->out[s->links_out];
+
+		if (!other)
 			continue;
-		s->links_in++;
-		s->in_partner_id = l->out->mesh.node_id;
-		s->in_rssi_dbm = (int8_t)air_rssi_nodes(air, n, l->out);
+		if (l->in == n)
+			s->links_in++;
+		else
+			s->links_out++;
+		p->node_id = other->mesh.node_id;
+		p->rssi_dbm = (int8_t)air_rssi_nodes(air, n, other);
 	}
 	s->loss_count = n->loss_count;
 }
@@ -198,7 +201,7 @@ static bool has_room_in(const struct sim_node *n)
 
 static bool may_join(const struct sim_node *n)
 {
-	return n->running && n->mesh_on && (n->spec.faults & SIM_FAULT_NO_JOIN) == 0;
+	return n->running && n->mesh_on && !n->is_idle && (n->spec.faults & SIM_FAULT_NO_JOIN) == 0;
 }
 
 /* The loudest one of another mesh that has room for us. */
@@ -223,6 +226,41 @@ static struct sim_node *choose_partner(struct air *air, struct sim_node *n)
 	return best;
 }
 
+/* The JOIN_ME of one node, as another one hears it. */
+static void hear_join_me(struct air *air, struct sim_node *n, const struct sim_node *from, int rssi)
+{
+	const struct joinme join = {
+		.network_id = from->mesh.network_id,
+		.node_id = from->mesh.node_id,
+		.cluster_id = from->cluster,
+		.cluster_size = (int16_t)from->mesh_state.cluster_size,
+		.device_type = from->spec.device_type,
+		.hops_to_sink = (uint16_t)from->mesh_state.hops_to_sink,
+	};
+	uint8_t payload[JOINME_BYTES];
+	struct port_report report = {.rssi_dbm = (int8_t)rssi, .data = {payload, sizeof(payload)}};
+
+	if (joinme_encode(&join, payload) != ERR_OK)
+		abort();
+	memcpy(report.address, from->address, sizeof(report.address));
+	node_on_report(&n->core, air->now_ms, &report);
+}
+
+static void hear_neighbours(struct air *air, struct sim_node *n)
+{
+	if (!n->running || n->scan == PORT_SCAN_OFF)
+		return;
+	for (size_t i = 0; i < air->node_count; i++) {
+		const struct sim_node *from = air->nodes[i];
+		int rssi = from == n || !from->running || !from->mesh_on
+				   ? AIR_RSSI_NONE
+				   : air_rssi_nodes(air, n, from);
+
+		if (rssi >= AIR_RSSI_FLOOR)
+			hear_join_me(air, n, from, rssi);
+	}
+}
+
 static void link_up(struct air *air, struct sim_node *out, struct sim_node *in)
 {
 	struct air_mesh_link *l = calloc(1, sizeof(*l));
@@ -244,6 +282,7 @@ static void on_look(struct air *air, struct air_event *ev)
 	if (!n->mesh_on)
 		return;
 	air_plan(air, LOOK_MS + air_between(air, 0, LOOK_JITTER_MS), on_look, n);
+	hear_neighbours(air, n);
 	if (!may_join(n) || !has_room_out(n) || !air_chance(air, CHANCE_TO_LINK))
 		return;
 	to = choose_partner(air, n);
@@ -258,6 +297,7 @@ void air_mesh_start(struct sim_node *n, const struct port_mesh *mesh)
 	air_mesh_drop_node(n);
 	n->mesh = *mesh;
 	n->mesh_on = true;
+	n->is_idle = false;
 	reshape(n->air);
 	if (!was_on)
 		air_plan(n->air, air_between(n->air, FIRST_LOOK_MIN_MS, FIRST_LOOK_MAX_MS), on_look,

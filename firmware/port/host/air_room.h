@@ -112,6 +112,7 @@ struct sim_node {
 	uint64_t timer_at_ms;
 
 	bool mesh_on;
+	bool is_idle; /* looks for nobody, takes nobody in (§8.2) */
 	struct port_mesh mesh;
 	struct port_mesh_state mesh_state;
 	uint32_t cluster; /* equal: in one mesh; set by air_mesh */

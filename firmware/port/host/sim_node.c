@@ -165,6 +165,11 @@ static void port_mesh_stop(void *ctx)
 	air_mesh_stop(ctx);
 }
 
+static void port_mesh_discovery(void *ctx, bool is_high)
+{
+	((struct sim_node *)ctx)->is_idle = !is_high;
+}
+
 static void port_mesh_send(void *ctx, uint16_t except_link, const void *message, size_t n)
 {
 	uint8_t b[PORT_MESH_MAX_BYTES];
@@ -264,6 +269,7 @@ static void stop(struct sim_node *n, uint8_t hci_reason)
 	n->adv_run++;
 	n->scan = PORT_SCAN_OFF;
 	n->mesh_on = false;
+	n->is_idle = false;
 	n->loss_count = 0;
 	air_drop_node(n, hci_reason);
 	air_mesh_drop_node(n);
@@ -325,6 +331,7 @@ static void make_port(struct sim_node *n)
 		.link_disconnect = port_link_disconnect,
 		.mesh_start = port_mesh_start,
 		.mesh_stop = port_mesh_stop,
+		.mesh_discovery = port_mesh_discovery,
 		.mesh_send = port_mesh_send,
 		.random = port_random,
 		.aes = *n->air->aes,
@@ -530,6 +537,11 @@ uint8_t sim_node_leds(const struct sim_node *n)
 uint32_t sim_node_reboots(const struct sim_node *n)
 {
 	return n->reboots;
+}
+
+bool sim_node_is_idle(const struct sim_node *n)
+{
+	return n->is_idle;
 }
 
 uint16_t sim_node_cluster_size(const struct sim_node *n)

@@ -85,6 +85,8 @@ bool sim_node_is_on(const struct sim_node *n);
 uint8_t sim_node_leds(const struct sim_node *n); /* PORT_LED_* */
 uint32_t sim_node_reboots(const struct sim_node *n);
 uint16_t sim_node_cluster_size(const struct sim_node *n);
+/* Is in a mesh that looks for nobody (§8.2). */
+bool sim_node_is_idle(const struct sim_node *n);
 
 void sim_node_set_faults(struct sim_node *n, uint32_t faults);
 /* Power off and on again: noinit RAM is lost. A node that is off hears and says nothing. */

@@ -544,6 +544,38 @@ START_TEST(leaves_the_operators_number_alone)
 }
 END_TEST
 
+static bool mesh_is_idle(const struct rig *r)
+{
+	for (uint32_t serial = GATEWAY; serial <= GATEWAY + 2; serial++)
+		if (!sim_node_is_idle(air_find(r->air, serial)))
+			return false;
+	return true;
+}
+
+/* An idle mesh takes nobody in (§8.2): that a newcomer joins at all is due to the number that the
+ * runner tells when its enrollment was saved. */
+START_TEST(wakes_an_idle_mesh_for_a_newcomer)
+{
+	struct meshops_asker by = asker_of(&WORLD_ADMIN);
+	struct secret16 key = rig_key((uint8_t)STRANGER);
+	struct rig r;
+
+	begin(&r, 36, 2, 1);
+	ck_assert_int_eq(
+		meshops_set_enrolled_nodes(ops, &by, &r.w.now, 3, &asked.task, NULL), ERR_OK);
+	ck_assert(rig_run(&r, 5000, is_over));
+	ck_assert(mesh_is_idle(&r));
+	(void)rig_run(&r, 60000, NULL);
+	ck_assert(mesh_is_idle(&r));
+	ck_assert_int_eq(rig_add(&r, NETWORK, STRANGER, &key), ERR_OK);
+	ck_assert(rig_run(&r, 300000, is_saved));
+	ck_assert(rig_run(&r, 120000, has_joined));
+	(void)rig_run(&r, 15000, NULL);
+	ck_assert(mesh_is_idle(&r)); /* four of four */
+	finish(&r);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
 	tcase_add_test(tc, tells_who_hears_a_serial);
@@ -562,6 +594,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, the_mesh_knows_of_newcomers_before_they_come);
 	tcase_add_test(tc, the_mesh_is_told_after_a_restart);
 	tcase_add_test(tc, leaves_the_operators_number_alone);
+	tcase_add_test(tc, wakes_an_idle_mesh_for_a_newcomer);
 }
 
 int main(void)

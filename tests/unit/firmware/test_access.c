@@ -301,6 +301,52 @@ START_TEST(takes_only_three_incoming_connections)
 }
 END_TEST
 
+static void tell_time(struct bench *t, uint32_t unix_s)
+{
+	const struct meshmsg_timestamp stamp = {unix_s, 0};
+	uint8_t b[MESHMSG_BYTES_MAX];
+	struct wr w = wr_init(b, sizeof(b));
+
+	ck_assert_int_eq(meshmsg_encode_timestamp(&w, GATEWAY_ID, OWN_ID, &stamp), ERR_OK);
+	gateway_send(&t->g, b, w.len_bytes);
+	gateway_run(&t->g, 200);
+}
+
+/* In seconds, 0: unknown. */
+static uint32_t time_of(struct bench *t)
+{
+	struct meshmsg_time time;
+	struct meshmsg m;
+
+	t->g.inbox_count = 0;
+	send_plain(t, MESHMSG_GET_TIME, GATEWAY_ID, 3);
+	ck_assert(gateway_wait(&t->g, MESHMSG_TIME, 1000, &m));
+	ck_assert_int_eq(meshmsg_decode_time(&m, &time), ERR_OK);
+	return time.unix_s;
+}
+
+/* §3.10: whoever may at all sets the time first; a known one only the network's key changes. */
+START_TEST(the_time_is_set_once_and_then_by_the_network_only)
+{
+	struct secret16 node_key = key_of(0xA0), network_key = key_of(0x10);
+	struct bench t;
+
+	set_up(&t, true, false);
+	ck_assert(gateway_open(&t.g, t.node, MESHSEC_KEY_NODE, MESHSEC_TUNNEL_PEER, &node_key));
+	ck_assert_uint_eq(time_of(&t), 0);
+	tell_time(&t, 1700000000);
+	ck_assert_uint_le(time_of(&t) - 1700000000, 1);
+	tell_time(&t, 1600000000);
+	ck_assert_uint_le(time_of(&t) - 1700000000, 2);
+	gateway_close(&t.g);
+	ck_assert(gateway_open(
+		&t.g, t.node, MESHSEC_KEY_NETWORK, MESHSEC_TUNNEL_REMOTE_MESH, &network_key));
+	tell_time(&t, 1800000000);
+	ck_assert_uint_le(time_of(&t) - 1800000000, 1);
+	tear_down(&t);
+}
+END_TEST
+
 static const struct {
 	uint16_t own, base;
 } virtual_bases[] = {
@@ -321,14 +367,13 @@ static const struct {
 static void open_all_slots(struct fake_port *f)
 {
 	static const uint8_t address[PORT_ADDRESS_BYTES] = {1, 9, 9, 9, 9, 9, 0xC9};
-	const struct secret16 key = key_of(0xA1);
+	const struct access_want want = {.key_id = MESHSEC_KEY_NODE, .ltk = key_of(0xA1)};
 
 	for (uint16_t link = 1; link <= ACCESS_IN_MAX; link++)
 		fake_connect(f, link);
 	for (uint16_t link = ACCESS_IN_MAX + 1; link <= ACCESS_LINKS_MAX; link++) {
 		f->node.enroll.state = ENROLL_CONNECTING; /* or it would hang up at once */
-		ck_assert_int_eq(
-			access_connect(&f->node, address, 1000, MESHSEC_KEY_NODE, &key), ERR_OK);
+		ck_assert_int_eq(access_connect(&f->node, address, 1000, &want), ERR_OK);
 		node_on_connected(&f->node, f->now_ms, link, PORT_CENTRAL, address);
 	}
 }
@@ -363,6 +408,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, answers_under_the_gateways_own_id);
 	tcase_add_test(tc, restrained_and_user_keys_may_ask_nothing);
 	tcase_add_test(tc, takes_only_three_incoming_connections);
+	tcase_add_test(tc, the_time_is_set_once_and_then_by_the_network_only);
 	tcase_add_loop_test(tc, virtual_ids_never_leave_their_range, 0,
 		sizeof(virtual_bases) / sizeof(virtual_bases[0]));
 }

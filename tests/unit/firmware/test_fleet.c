@@ -202,10 +202,55 @@ START_TEST(enrolls_a_fleet_over_the_mesh)
 }
 END_TEST
 
+static void tell_count(struct fleet *f, uint16_t count)
+{
+	const struct meshmsg_route route = {GATEWAY_ID, MESHMSG_BROADCAST, 0};
+	uint8_t b[MESHMSG_BYTES_MAX];
+	struct wr w = wr_init(b, sizeof(b));
+
+	ck_assert_int_eq(
+		meshmsg_encode_enrolled_nodes(&w, route, MESHMSG_SET_ENROLLED_NODES, count),
+		ERR_OK);
+	gateway_send(&f->g, b, w.len_bytes);
+	gateway_run(&f->g, 1000);
+}
+
+/* §8.2: a mesh that was told that all are there looks for nobody, until it is told of more. */
+START_TEST(an_idle_mesh_takes_nobody_in_until_it_is_told)
+{
+	struct fleet f;
+
+	fleet_set_up(&f, 3);
+	ck_assert(gateway_open(
+		&f.g, f.member, MESHSEC_KEY_NETWORK, MESHSEC_TUNNEL_REMOTE_MESH, &f.network_key));
+	enroll_over_mesh(&f, 0);
+	gateway_run(&f.g, 30000);
+	ck_assert_uint_eq(sim_node_cluster_size(f.member), 2);
+	tell_count(&f, 2);
+	ck_assert(sim_node_is_idle(f.member) && sim_node_is_idle(f.fresh[0]));
+	enroll_over_mesh(&f, 1); /* which needs no discovery */
+	gateway_run(&f.g, 120000);
+	check_enrolled(&f, 1);
+	ck_assert_uint_eq(sim_node_cluster_size(f.member), 2);
+	ck_assert_uint_eq(sim_node_cluster_size(f.fresh[1]), 1);
+	tell_count(&f, 3);
+	ck_assert(!sim_node_is_idle(f.member));
+	gateway_run(&f.g, 30000);
+	ck_assert_uint_eq(sim_node_cluster_size(f.member), 3);
+	f.g.inbox_count = 0;
+	check_joined(&f, 1);
+	/* Those that know the number rest; the newcomer was not there when it was told. */
+	ck_assert(sim_node_is_idle(f.member) && sim_node_is_idle(f.fresh[0]));
+	ck_assert(!sim_node_is_idle(f.fresh[1]));
+	fleet_tear_down(&f);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
 	tcase_add_test(tc, enrolls_directly_by_the_node_key);
 	tcase_add_test(tc, enrolls_a_fleet_over_the_mesh);
+	tcase_add_test(tc, an_idle_mesh_takes_nobody_in_until_it_is_told);
 }
 
 int main(void)

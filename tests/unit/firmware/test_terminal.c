@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "enr/hex.h"
+#include "firmware/core/crc32.h"
 #include "support/fake_port.h"
 #include "unit/suite.h"
 
@@ -48,6 +49,12 @@ static void check_sent(const struct fake_port *f, const char *hex)
 /* --- commands ----------------------------------------------------------------------------------
  */
 
+#define K4 "22222222222222222222222222222222"
+#define Z4 "00000000000000000000000000000000"
+#define F4 "ffffffffffffffffffffffffffffffff"
+#define ADDRESS "66:55:44:33:22:11"
+#define WIRE "01112233445566" /* random static, the lowest byte first */
+
 static const struct {
 	const char *line;
 	const char *answer; /* the last line */
@@ -67,6 +74,39 @@ static const struct {
 	{"action 3 node discovery on", OK, "330700030000000001"},
 	{"action 3 status get_status", OK, "3307000300030001"},
 	{"action 3 status get_device_info", OK, "330700030003000a"},
+	{"action 3 status get_connections", OK, "3307000300030003"},
+	{"action 3 status get_connections_verbose 2", OK, "330700030003000c02000000"},
+	{"action 3 status get_connections_verbose 4294967295", OK, "330700030003000cffffffff"},
+	{"action 3 status get_connections_verbose 4294967296", WRONG, NULL},
+	{"action 3 status get_connections_verbose", FEW, NULL},
+	{"action 3 status get_nearby", OK, "3307000300030004"},
+	{"action 3 status get_rebootreason", OK, "3307000300030008"},
+	{"action 3 status livereports 150", OK, "330700030003000b96"},
+	{"action 3 status livereports 256", WRONG, NULL},
+	{"action 3 status keep_alive", OK, "330700030003000900"}, /* no sink */
+	{"action 3 node reset 10", OK, "33070003000000010a"},
+	{"action 3 node reset 256", WRONG, NULL},
+	{"action 3 node reset", FEW, NULL},
+	{"action 3 node gettime", OK, "3307000300000008"},
+	{"action 3 node gettime 1", MANY, NULL},
+	{"action 3 ma connect " ADDRESS, OK, "33070003000a0000" WIRE "01000000" F4 "00"},
+	{"action 3 ma connect " ADDRESS " 2 " KEY " 1 200", OK,
+		"33070003000ac800" WIRE "02000000" K4 "01"},
+	{"action 3 ma connect " ADDRESS " 4294967295", OK,
+		"33070003000a0000" WIRE "ffffffff" F4 "00"},
+	{"action 3 ma connect " ADDRESS " 4294967296", WRONG, NULL},
+	{"action 3 ma connect " ADDRESS " 1 22:22", WRONG, NULL},
+	{"action 3 ma connect " ADDRESS " 1 " KEY " 3", WRONG, NULL},
+	{"action 3 ma connect " ADDRESS " 1 " KEY " 2 256", WRONG, NULL},
+	{"action 3 ma connect " ADDRESS " 1 " KEY " 2 1 1", MANY, NULL},
+	{"action 3 ma connect " ADDRESS ":77", WRONG, NULL},
+	{"action 3 ma connect 66-55-44-33-22-11", WRONG, NULL},
+	{"action 3 ma connect 66:55:44:33:22:1G", WRONG, NULL},
+	{"action 3 ma connect", FEW, NULL},
+	{"action 3 ma disconnect " ADDRESS, OK, "33070003000a0001" WIRE},
+	{"action 3 ma disconnect 66", WRONG, NULL},
+	{"action 3 ma serial_connect BBBBB", NOT_FOUND("action 3 ma serial_connect BBBBB"), NULL},
+	{"enable_corruption_check now", MANY, NULL},
 	{"action 3 enroll basic FMBBC 0 11", WRONG, NULL},
 	{"action 3 enroll basic FMBBC 5 0", WRONG, NULL},
 	{"action 3 enroll basic FMBBC 5 1", WRONG, NULL},
@@ -128,9 +168,6 @@ START_TEST(every_command_and_every_error)
 		ck_assert_uint_eq(f.sent_count + f.line_count, 1);
 }
 END_TEST
-
-#define K4 "22222222222222222222222222222222"
-#define Z4 "00000000000000000000000000000000"
 
 static const struct {
 	const char *tail, *sent; /* after "…FMBBC 5 11", and the bytes after 0500 0b00 */
@@ -280,6 +317,25 @@ static const struct {
 		"{\"nodeId\":2003,\"type\":\"enroll_response_serial\",\"module\":5,"
 		"\"requestId\":19,\"serialNumber\":\"BBBBD\",\"code\":127}"},
 	{"3403000700000000", "{\"type\":\"set_discovery_result\",\"nodeId\":3,\"module\":0}"},
+	{"340300070000000800f153653c000101",
+		"{\"type\":\"get_time_result\",\"nodeId\":3,\"module\":0,\"syncState\":1,"
+		"\"time\":1700000000,\"offset\":60,\"master\":1}"},
+	{"34030007000300030b00c40c00ba000000000000",
+		"{\"type\":\"connections\",\"nodeId\":3,\"module\":3,\"partners\":[11,12,0,0],"
+		"\"rssiValues\":[-60,-70,0,0]}"},
+	{"34030007000300040b00c40c00ba",
+		"{\"nodeId\":3,\"type\":\"nearby_nodes\",\"module\":3,\"nodes\":["
+		"{\"nodeId\":11,\"rssi\":-60},{\"nodeId\":12,\"rssi\":-70}]}"},
+	{"3403000700030004", "{\"nodeId\":3,\"type\":\"nearby_nodes\",\"module\":3,\"nodes\":[]}"},
+	{"35030007000300016a0700000001000000",
+		"{\"type\":\"live_report\",\"nodeId\":3,\"module\":3,\"code\":106,\"extra\":7,"
+		"\"extra2\":1}"},
+	{"35030007000a0000d70704",
+		"{\"nodeId\":3,\"type\":\"ma_conn_state\",\"module\":10,\"requestHandle\":0,"
+		"\"partnerId\":2007,\"state\":4}"},
+	{"34030007000a050201e980",
+		"{\"type\":\"serial_connect_response\",\"module\":10,\"nodeId\":3,"
+		"\"requestHandle\":5,\"code\":1,\"partnerId\":33001}"},
 };
 
 START_TEST(shows_what_has_come)
@@ -302,6 +358,106 @@ START_TEST(shows_what_has_come)
 }
 END_TEST
 
+/* The longest line that there is, with its checksum. */
+START_TEST(shows_twenty_neighbours_of_the_longest_names)
+{
+	uint8_t b[MESHMSG_BYTES_MAX];
+	struct wr w = wr_init(b, sizeof(b));
+	struct meshmsg_nearby nearby = {.count = MESHMSG_NEARBY_MAX};
+	struct fake_port f;
+
+	for (size_t i = 0; i < MESHMSG_NEARBY_MAX; i++)
+		nearby.node[i] = (struct meshmsg_partner){65535, -128};
+	ck_assert_int_eq(
+		meshmsg_encode_nearby(&w, (struct meshmsg_route){65535, OWN_ID, 255}, &nearby),
+		ERR_OK);
+	set_up(&f);
+	fake_type(&f, "enable_corruption_check");
+	fake_clear(&f);
+	fake_receive(&f, b, w.len_bytes);
+	ck_assert_uint_eq(f.line_count, 1);
+	ck_assert_uint_ge(strlen(f.line[0]), 640);
+}
+END_TEST
+
+/* What cannot be opened is not shown. */
+START_TEST(malformed_messages_show_nothing)
+{
+	static const uint8_t answers[][3] = {/* type, module, action */
+		{52, 5, 0}, {52, 5, 1}, {52, 5, 2}, {52, 5, 3}, {52, 5, 4}, {51, 5, 4}, {52, 0, 6},
+		{52, 0, 8}, {52, 3, 1}, {52, 3, 3}, {52, 3, 10}, {53, 3, 1}, {53, 10, 0},
+		{52, 10, 2}};
+	struct fake_port f;
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		const uint8_t b[] = {answers[i][0], 3, 0, OWN_ID, 0, answers[i][1], 0,
+			answers[i][2], 1, 1, 1, 1, 1};
+
+		set_up(&f);
+		fake_receive(&f, b, sizeof(b) - (answers[i][1] == 5 && answers[i][2] < 2 ? 1 : 0));
+		ck_assert_uint_eq(f.line_count, 0);
+	}
+}
+END_TEST
+
+/* --- the corruption check (§6.1) ----------------------------------------------------------------
+ */
+
+#define BAD_CRC "{\"type\":\"error\",\"code\":6,\"text\":\"crc invalid\"}"
+#define NO_CRC "{\"type\":\"error\",\"code\":7,\"text\":\"crc missing\"}"
+
+/* The line without its checksum, which must be right. */
+static void check_crc(struct fake_port *f, size_t i, const char *want)
+{
+	char *mark = strstr(f->line[i], TERMINAL_CRC_MARK), number[16];
+
+	ck_assert_ptr_nonnull(mark);
+	snprintf(number, sizeof(number), "%u",
+		crc32_add(0, f->line[i], (size_t)(mark - f->line[i])));
+	ck_assert_str_eq(mark + strlen(TERMINAL_CRC_MARK), number);
+	*mark = '\0';
+	check_line(f, i, want);
+}
+
+static const struct {
+	const char *line, *answer;
+} checked[] = {
+	{"action 3 node ping CRC: 3349470139", OK}, {"action 3 node ping CRC: skip", OK},
+	{"action 3 node pinG CRC: 3349470139", BAD_CRC},
+	{"action 3 node ping CRC: 3349470140", BAD_CRC},
+	{"action 3 node ping CRC: 43349470139", BAD_CRC},
+	{"action 3 node ping CRC: 99999999999999999999999", BAD_CRC},
+	{"action 3 node ping CRC: ", BAD_CRC}, {"action 3 node ping CRC: 3349470139 ", BAD_CRC},
+	{"action 3 node ping CRC: skipped", BAD_CRC},
+	{"action 3 node ping CRC: skip CRC: 1", BAD_CRC}, /* the last one counts */
+	{"action 3 node ping CRC:skip", NO_CRC}, {"action 3 node ping", NO_CRC}, {"", NO_CRC},
+	{" CRC: 0", NOT_FOUND("")}, /* nothing, and its checksum */
+};
+
+START_TEST(lines_carry_their_checksum_once_it_is_asked_for)
+{
+	struct fake_port f;
+
+	set_up(&f);
+	fake_type(&f, "action 3 node ping CRC: skip"); /* not asked for: just words */
+	check_last(&f, MANY);
+	fake_clear(&f);
+	fake_type(&f, "enable_corruption_check");
+	check_line(&f, 0,
+		"{\"type\":\"enable_corruption_check_response\",\"err\":0,\"check\":\"crc32\"}");
+	check_crc(&f, 1, OK);
+	fake_clear(&f);
+	fake_type(&f, checked[_i].line);
+	ck_assert_uint_eq(f.line_count, 1);
+	check_crc(&f, 0, checked[_i].answer);
+	ck_assert_uint_eq(f.sent_count, strcmp(checked[_i].answer, OK) == 0 ? 1 : 0);
+	fake_boot(&f); /* a reboot forgets it */
+	fake_clear(&f);
+	fake_type(&f, "get_plugged_in");
+	check_last(&f, OK);
+}
+END_TEST
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static void fill(TCase *tc)
@@ -313,6 +469,9 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, answers_itself);
 	tcase_add_test(tc, enrolls_itself);
 	tcase_add_loop_test(tc, shows_what_has_come, 0, COUNT(messages));
+	tcase_add_test(tc, shows_twenty_neighbours_of_the_longest_names);
+	tcase_add_test(tc, malformed_messages_show_nothing);
+	tcase_add_loop_test(tc, lines_carry_their_checksum_once_it_is_asked_for, 0, COUNT(checked));
 }
 
 int main(void)
