@@ -1,6 +1,6 @@
 /*
- * Does this node look for others of its network (mesh-protocol §8.2)? It does, until its mesh has as
- * many nodes as the gateway said there are (SET_ENROLLED_NODES), or it is told not to
+ * Does this node look for others of its network (mesh-protocol §8.2)? It does, until its mesh has
+ * as many nodes as the gateway said there are (SET_ENROLLED_NODES), or it is told not to
  * (SET_DISCOVERY). An idle node scans for nobody unless an enrollment asks it to.
  */
 #ifndef FIRMWARE_CORE_DISCOVERY_H

@@ -1,4 +1,5 @@
-/* Which nodes of our network are heard, by their JOIN_ME (mesh-protocol §8.1, §8.6 NEARBY_NODES). */
+/* Which nodes of our network are heard, by their JOIN_ME (mesh-protocol §8.1, §8.6 NEARBY_NODES).
+ */
 #ifndef FIRMWARE_CORE_NEARBY_H
 #define FIRMWARE_CORE_NEARBY_H
 

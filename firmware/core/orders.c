@@ -8,8 +8,8 @@
 
 /* --- answers --------------------------------------------------------------------------------- */
 
-void orders_tell(struct node *n, uint16_t requester, uint16_t virtual_id,
-	enum meshmsg_ma_state_value state)
+void orders_tell(
+	struct node *n, uint16_t requester, uint16_t virtual_id, enum meshmsg_ma_state_value state)
 {
 	const struct meshmsg_route route = {n->config.node_id, requester, 0}; /* never a handle */
 	const struct meshmsg_ma_state m = {virtual_id, (uint8_t)state};

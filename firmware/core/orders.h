@@ -10,10 +10,10 @@
 #include "enr/meshmsg.h"
 #include "firmware/port.h"
 
-#define ORDERS_CONNECT_MS 5000        /* §2.3: one attempt of a node */
-#define ORDERS_FORCE_MS 15000         /* §2.6: one attempt, connectMode 1 */
-#define ORDERS_SERIAL_LIMIT_MS 15000  /* §2.6: the whole of SERIAL_CONNECT */
-#define ORDERS_RETRY_MS 200           /* while the radio connects to somebody else */
+#define ORDERS_CONNECT_MS 5000       /* §2.3: one attempt of a node */
+#define ORDERS_FORCE_MS 15000        /* §2.6: one attempt, connectMode 1 */
+#define ORDERS_SERIAL_LIMIT_MS 15000 /* §2.6: the whole of SERIAL_CONNECT */
+#define ORDERS_RETRY_MS 200          /* while the radio connects to somebody else */
 
 struct node;
 
@@ -48,8 +48,8 @@ void orders_on_timer(struct node *n);
 void orders_on_message(struct node *n, const struct meshmsg *m);
 void orders_on_report(struct node *n, const struct port_report *report);
 /* MA_CONNECTION_STATE. */
-void orders_tell(struct node *n, uint16_t requester, uint16_t virtual_id,
-	enum meshmsg_ma_state_value state);
+void orders_tell(
+	struct node *n, uint16_t requester, uint16_t virtual_id, enum meshmsg_ma_state_value state);
 
 /* --- events of a link that was ordered ------------------------------------------------------ */
 

@@ -420,8 +420,8 @@ static enum terminal_code ma_connect(const struct command *c)
 	if (parse_connect(c, &said) == ERR_OK) {
 		m = &(struct meshmsg_ma_connect){
 			said.address, said.key_id, said.key, (uint8_t)said.tunnel};
-		code = send(c, &w,
-			meshmsg_encode_ma_connect(&w, route_of(c, (uint8_t)said.handle), m));
+		code = send(
+			c, &w, meshmsg_encode_ma_connect(&w, route_of(c, (uint8_t)said.handle), m));
 	}
 	bytes_wipe(&said, sizeof(said));
 	bytes_wipe(message, sizeof(message));

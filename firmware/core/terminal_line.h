@@ -1,5 +1,5 @@
-/* One line of the terminal that grows piece by piece (mesh-protocol §6.4); what does not fit makes it
- * unprintable, and no line is printed in part. */
+/* One line of the terminal that grows piece by piece (mesh-protocol §6.4); what does not fit makes
+ * it unprintable, and no line is printed in part. */
 #ifndef FIRMWARE_CORE_TERMINAL_LINE_H
 #define FIRMWARE_CORE_TERMINAL_LINE_H
 

@@ -1,8 +1,8 @@
 /*
  * Lines on a node's terminal, one a line of input; what begins with 0xFF is a message from the mesh
- * instead. Each line is answered by exactly one "error" line at
- * the end; every line that is shown is one JSON object without a control character, of balanced
- * quotes; and what goes into the mesh is a message that our own decoder takes.
+ * instead, 0xFE in it the byte that would end the line. Each line is answered by exactly one
+ * "error" line at the end; every line that is shown is one JSON object without a control character,
+ * of balanced quotes; and what goes into the mesh is a message that our own decoder takes.
  */
 #include "fuzz/fuzz.h"
 #include "support/fake_port.h"
@@ -50,8 +50,14 @@ static void type(struct fake_port *f, const uint8_t *line, size_t n)
 }
 
 /* What others say: shown as JSON, or not at all. */
-static void hear(struct fake_port *f, const uint8_t *message, size_t n)
+static void hear(struct fake_port *f, const uint8_t *said, size_t n)
 {
+	uint8_t message[MESHMSG_BYTES_MAX];
+
+	if (n > sizeof(message))
+		return;
+	for (size_t i = 0; i < n; i++)
+		message[i] = said[i] == 0xFE ? '\n' : said[i];
 	fake_clear(f);
 	node_on_mesh_message(&f->node, f->now_ms, 1, message, n);
 	for (size_t i = 0; i < f->line_count; i++)

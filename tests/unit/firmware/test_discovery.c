@@ -35,7 +35,8 @@ static void set_discovery(struct fake_port *f, bool is_high)
 	struct wr w = wr_init(b, sizeof(b));
 
 	send(f, &w,
-		meshmsg_encode_set_discovery(&w, (struct meshmsg_route){ASKER, OWN_ID, 5}, is_high));
+		meshmsg_encode_set_discovery(
+			&w, (struct meshmsg_route){ASKER, OWN_ID, 5}, is_high));
 }
 
 /* A member of a mesh of that many. */

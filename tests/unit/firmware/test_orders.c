@@ -111,7 +111,7 @@ static void expect(struct bench *t, uint64_t ms, const char *line)
 
 /* §3.9: who is connected bears its virtual id. */
 #define PONG(id) "{\"type\":\"ping\",\"nodeId\":" id ",\"module\":0,\"requestHandle\":9}\r\n"
-#define STATE(partner, state)                                                        \
+#define STATE(partner, state)                                                         \
 	"{\"nodeId\":7,\"type\":\"ma_conn_state\",\"module\":10,\"requestHandle\":0," \
 	"\"partnerId\":" partner ",\"state\":" state "}\r\n"
 
@@ -261,8 +261,8 @@ static bool answers(struct bench *t, uint16_t id)
 	struct wr w = wr_init(b, sizeof(b));
 	struct meshmsg m;
 
-	ck_assert_int_eq(meshmsg_encode_plain(
-				 &w, (struct meshmsg_route){GATEWAY_ID, id, 77}, MESHMSG_PING),
+	ck_assert_int_eq(
+		meshmsg_encode_plain(&w, (struct meshmsg_route){GATEWAY_ID, id, 77}, MESHMSG_PING),
 		ERR_OK);
 	t->g.inbox_count = 0;
 	gateway_send(&t->g, b, w.len_bytes);

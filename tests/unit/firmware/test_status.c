@@ -22,8 +22,8 @@ static struct meshmsg ask(struct fake_port *f, enum meshmsg_kind kind, enum mesh
 	struct wr w = wr_init(b, sizeof(b));
 	struct meshmsg m;
 
-	ck_assert_int_eq(meshmsg_encode_plain(&w, (struct meshmsg_route){ASKER, OWN_ID, 5}, kind),
-		ERR_OK);
+	ck_assert_int_eq(
+		meshmsg_encode_plain(&w, (struct meshmsg_route){ASKER, OWN_ID, 5}, kind), ERR_OK);
 	fake_clear(f);
 	fake_receive(f, w.p, w.len_bytes);
 	ck_assert_uint_eq(f->sent_count, 1);
@@ -63,7 +63,8 @@ START_TEST(tells_everybody_whom_it_is_linked_with)
 }
 END_TEST
 
-/* --- neighbours -------------------------------------------------------------------------------- */
+/* --- neighbours --------------------------------------------------------------------------------
+ */
 
 static void hear(struct fake_port *f, uint16_t network_id, uint16_t node_id, int8_t rssi_dbm)
 {
@@ -139,7 +140,8 @@ START_TEST(an_average_does_not_overflow)
 }
 END_TEST
 
-/* --- time -------------------------------------------------------------------------------------- */
+/* --- time --------------------------------------------------------------------------------------
+ */
 
 static void tell_time(struct fake_port *f, uint32_t unix_s)
 {
@@ -186,7 +188,8 @@ START_TEST(knows_the_time_once_it_was_told)
 }
 END_TEST
 
-/* --- initialized ------------------------------------------------------------------------------- */
+/* --- initialized -------------------------------------------------------------------------------
+ */
 
 static bool is_initialized(struct fake_port *f)
 {
@@ -214,7 +217,8 @@ START_TEST(remembers_that_a_gateway_knows_it_until_it_reboots)
 }
 END_TEST
 
-/* --- for the sink ------------------------------------------------------------------------------ */
+/* --- for the sink ------------------------------------------------------------------------------
+ */
 
 /* §1.5: what goes to the shortest sink is for a sink, which hands it to nobody else. */
 START_TEST(the_nearest_sink_takes_what_is_for_a_sink)
@@ -225,9 +229,9 @@ START_TEST(the_nearest_sink_takes_what_is_for_a_sink)
 	struct meshmsg m;
 
 	set_up(&f);
-	ck_assert_int_eq(meshmsg_encode_plain(&w,
-				 (struct meshmsg_route){ASKER, MESHMSG_SHORTEST_SINK, 5},
-				 MESHMSG_PING),
+	ck_assert_int_eq(
+		meshmsg_encode_plain(
+			&w, (struct meshmsg_route){ASKER, MESHMSG_SHORTEST_SINK, 5}, MESHMSG_PING),
 		ERR_OK);
 	fake_receive(&f, w.p, w.len_bytes);
 	ck_assert(!fake_find(&f, MESHMSG_PING_RESPONSE, &m));
