@@ -3,6 +3,7 @@
 #include "node.h"
 
 #define HOPS_FIRST MESHMSG_LOOPBACK
+#define MODULE_ASSET MESHMSG_MODULE(153)
 
 static struct access_link *find(struct node *n, uint16_t link)
 {
@@ -305,8 +306,8 @@ static void on_ready(struct node *n, struct access_link *l, const struct meshsec
 	advert_refresh(n);
 	if (l->role != PORT_CENTRAL)
 		return;
-	if (l->owner == ACCESS_FOR_ORDER)
-		orders_on_access_open(n, slot_of(n, l));
+	if (l->owner == ACCESS_FOR_DIAL)
+		dial_on_access_open(n, slot_of(n, l));
 	else
 		enroll_on_access_open(n, slot_of(n, l));
 }
@@ -325,9 +326,11 @@ static void on_lost(struct node *n, struct access_link *l, const struct meshsec_
 		close_link(n, l);
 }
 
-/* §3.9 */
-static bool keeps_its_sender(const struct access_link *l)
+/* §3.9: assets are known by their own ids, and what they measure is theirs. */
+static bool keeps_its_sender(const struct access_link *l, const struct meshmsg *m)
 {
+	if (m->type == MESHMSG_TYPE_COMPONENT_SENSE && m->module == MODULE_ASSET)
+		return true;
 	return !l->is_id_given && l->sec.partner_id >= MESHMSG_ASSET_FIRST &&
 	       l->sec.partner_id <= MESHMSG_ASSET_LAST;
 }
@@ -352,7 +355,7 @@ static void on_message(struct node *n, struct access_link *l, struct span messag
 	if (message.n > sizeof(b) || meshmsg_decode(message.p, message.n, &m) != ERR_OK)
 		return;
 	memcpy(b, message.p, message.n);
-	if (m.sender == l->sec.partner_id && !keeps_its_sender(l))
+	if (m.sender == l->sec.partner_id && !keeps_its_sender(l, &m))
 		meshmsg_set_sender(b, l->virtual_id);
 	v = authorize_in(n, l, &m);
 	if (v == ACCESS_WHITELIST || v == ACCESS_LOCAL_ONLY)
@@ -442,8 +445,8 @@ void access_on_subscribed(struct node *n, uint16_t link)
 
 static void tell_closed(struct node *n, enum access_owner owner, uint8_t slot)
 {
-	if (owner == ACCESS_FOR_ORDER)
-		orders_on_access_closed(n, slot);
+	if (owner == ACCESS_FOR_DIAL)
+		dial_on_access_closed(n, slot);
 	else
 		enroll_on_access_closed(n, slot);
 }
@@ -524,8 +527,8 @@ void access_on_connected(struct node *n, uint16_t link, enum port_role role,
 	l = &n->access.links[free_slot(n)];
 	open_slot(n, l, link, role, address);
 	if (role == PORT_CENTRAL) {
-		if (l->owner == ACCESS_FOR_ORDER)
-			orders_on_access_connected(n, slot_of(n, l));
+		if (l->owner == ACCESS_FOR_DIAL)
+			dial_on_access_connected(n, slot_of(n, l));
 		else
 			enroll_on_access_connected(n, slot_of(n, l));
 		if (l->state == ACCESS_CONNECTED &&
@@ -558,7 +561,7 @@ void access_on_disconnected(struct node *n, uint16_t link)
 	bytes_wipe(l, sizeof(*l));
 	tell_closed(n, owner, slot_of(n, l));
 	if (ordered_by != 0)
-		orders_tell(n, ordered_by, virtual_id, MESHMSG_MA_DISCONNECTED);
+		dial_tell(n, ordered_by, virtual_id, MESHMSG_MA_DISCONNECTED);
 	advert_refresh(n);
 }
 

@@ -33,7 +33,7 @@ enum access_state {
 /* For whom a link was made: who hears how it went. */
 enum access_owner {
 	ACCESS_FOR_ENROLL = 0, /* enroll_mesh.c; also links that others made */
-	ACCESS_FOR_ORDER       /* orders.c */
+	ACCESS_FOR_DIAL        /* dial.c */
 };
 
 struct access_link {

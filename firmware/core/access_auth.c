@@ -4,7 +4,8 @@
  * the highest counts, and without any rule the message is dropped.
  *
  * Not copied: the rule that lets any key set the time (§11.4); here the key's default decides. The
- * rules for raw data say the same as the defaults. Handshake messages never get here. */
+ * rules for raw data say the same as the defaults. Handshake messages never get here. The rules of
+ * Beaconing and IO are those modules' own, which this node does not have. */
 
 enum key {
 	KEY_ZERO = 1,
@@ -42,8 +43,6 @@ struct rule {
 #define STATUS_PUBLIC                                                                          \
 	(ACTION(1) | ACTION(5) | ACTION(6) | ACTION(8) | ACTION(9) | ACTION(10) | ACTION(13) | \
 		ACTION(14))
-#define MODULE_BEACONING MESHMSG_MODULE(1)
-#define MODULE_IO MESHMSG_MODULE(6)
 
 static const struct rule rules[] = {
 	/* MeshAccess: the defaults of each key */
@@ -68,11 +67,6 @@ static const struct rule rules[] = {
 	{KEY_ANY, BOTH, MESHMSG_TYPE_COMPONENT_ACT, MESHMSG_MODULE_STATUS, ACTION_ANY, ALWAYS,
 		ACCESS_WHITELIST},
 	{KEY_ANY, BOTH, MESHMSG_TYPE_COMPONENT_SENSE, MESHMSG_MODULE_STATUS, ACTION_ANY, ALWAYS,
-		ACCESS_WHITELIST},
-	/* Beaconing ADD, SET, REMOVE_MESSAGE; IO SET_LED, SET_IDENTIFICATION */
-	{KEY_ORGANIZATION, BOTH, MESHMSG_TYPE_TRIGGER, MODULE_BEACONING,
-		ACTION(0) | ACTION(1) | ACTION(2), ALWAYS, ACCESS_WHITELIST},
-	{KEY_ORGANIZATION, BOTH, MESHMSG_TYPE_TRIGGER, MODULE_IO, ACTION(2) | ACTION(3), ALWAYS,
 		ACCESS_WHITELIST},
 	/* Enrollment */
 	{KEY_ANY, BOTH, MESHMSG_TYPE_RESPONSE, MESHMSG_MODULE_ENROLLMENT, ACTION_ANY, ALWAYS,

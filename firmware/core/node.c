@@ -41,7 +41,7 @@ static void refresh_scan(struct node *n)
 {
 	enum port_scan duty = n->discovery.is_idle ? PORT_SCAN_OFF : PORT_SCAN_LOW;
 
-	if (enroll_is_scanning(n) || orders_is_scanning(n))
+	if (enroll_is_scanning(n) || dial_is_scanning(n))
 		duty = PORT_SCAN_HIGH;
 	if (duty != n->scan && n->port->scan(n->port->ctx, duty) == ERR_OK)
 		n->scan = duty;
@@ -69,7 +69,7 @@ void node_init(struct node *n, const struct port *port, const struct node_featur
 	load_config(n);
 	access_init(n);
 	enroll_init(n);
-	orders_init(n);
+	dial_init(n);
 	discovery_init(n);
 	button_init(n);
 	terminal_print_boot(n);
@@ -165,7 +165,7 @@ static void dispatch(struct node *n, const uint8_t *message, size_t bytes, uint8
 	else if (m.module == MESHMSG_MODULE_ENROLLMENT)
 		enroll_on_message(n, &m, (struct span){message, bytes}, from_slot);
 	else if (m.module == MESHMSG_MODULE_MESH_ACCESS)
-		orders_on_message(n, &m);
+		dial_on_message(n, &m);
 	else
 		status_on_message(n, &m);
 	terminal_print_message(n, &m);
@@ -277,7 +277,7 @@ uint64_t node_deadline_ms(const struct node *n)
 	uint64_t next = earlier(access_deadline_ms(n), enroll_deadline_ms(n));
 
 	next = earlier(next, button_deadline_ms(n));
-	next = earlier(next, orders_deadline_ms(n));
+	next = earlier(next, dial_deadline_ms(n));
 	next = earlier(next, discovery_deadline_ms(n));
 	return earlier(next, n->reboot_at_ms);
 }
@@ -298,7 +298,7 @@ void node_on_timer(struct node *n, uint64_t now_ms)
 	}
 	access_on_timer(n);
 	enroll_on_timer(n);
-	orders_on_timer(n);
+	dial_on_timer(n);
 	discovery_on_timer(n);
 	button_on_timer(n);
 	refresh_scan(n);
@@ -317,7 +317,7 @@ void node_on_report(struct node *n, uint64_t now_ms, const struct port_report *r
 {
 	begin(n, now_ms);
 	enroll_on_report(n, report);
-	orders_on_report(n, report);
+	dial_on_report(n, report);
 	nearby_on_report(n, report);
 }
 

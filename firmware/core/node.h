@@ -9,12 +9,12 @@
 #include "access.h"
 #include "button.h"
 #include "config.h"
+#include "dial.h"
 #include "discovery.h"
 #include "enroll.h"
 #include "firmware/port.h"
 #include "meshtime.h"
 #include "nearby.h"
-#include "orders.h"
 #include "records.h"
 #include "terminal.h"
 
@@ -49,7 +49,7 @@ struct node {
 	struct records records;
 	struct access access;
 	struct enroll enroll;
-	struct orders orders;
+	struct dial dial;
 	struct discovery discovery;
 	struct nearby nearby;
 	struct meshtime time;

@@ -78,6 +78,10 @@ static const struct row rows[] = {
 	{MESHMSG_TYPE_COMPONENT_SENSE, STATUS, 0, RESTRAINED, true, WL, WL},
 	{MESHMSG_TYPE_COMPONENT_SENSE, NODE, 0, ORG, true, WL, WL},
 	{MESHMSG_TYPE_COMPONENT_SENSE, NODE, 0, USER, true, UN, UN},
+	/* modules that this node does not have have no rules: Beaconing, IO */
+	{TRIGGER, MESHMSG_MODULE(1), 0, ORG, true, UN, WL},
+	{TRIGGER, MESHMSG_MODULE(6), 2, ORG, true, UN, WL},
+	{TRIGGER, MESHMSG_MODULE(6), 3, ORG, true, UN, WL},
 	/* no module */
 	{MESHMSG_TYPE_CLUSTER_INFO_UPDATE, NONE, 0, MESHSEC_KEY_NETWORK, true, WL, WL},
 	{MESHMSG_TYPE_CLUSTER_INFO_UPDATE, NONE, 0, MESHSEC_KEY_NODE, true, LO, LO},

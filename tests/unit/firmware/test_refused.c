@@ -283,6 +283,36 @@ START_TEST(a_peer_without_the_tunnel_reaches_this_node_only)
 }
 END_TEST
 
+/* §3.9: a peer bears its virtual id in the mesh, but what an asset measures keeps its name. */
+START_TEST(what_assets_measure_keeps_its_sender)
+{
+	static const struct {
+		uint8_t type, module;
+		bool keeps;
+	} rows[] = {
+		{MESHMSG_TYPE_COMPONENT_SENSE, 153, true},
+		{MESHMSG_TYPE_COMPONENT_SENSE, 14, false},
+		{MESHMSG_TYPE_COMPONENT_ACT, 153, false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const uint8_t b[] = {
+			rows[i].type, 0x00, 0x7D, 0, 0, rows[i].module, 0, 0, 1, 0, 2, 0};
+		struct fake_port f;
+		struct meshsec app;
+		struct meshmsg m;
+
+		set_up(&f);
+		open_session(&f, &app, MESHSEC_TUNNEL_REMOTE_MESH);
+		say(&f, &app, b, sizeof(b));
+		ck_assert_uint_eq(f.sent_count, 1);
+		ck_assert_int_eq(meshmsg_decode(f.sent[0].b, f.sent[0].n, &m), ERR_OK);
+		ck_assert_uint_eq(
+			m.sender, rows[i].keeps ? APP_ID : f.node.access.links[0].virtual_id);
+	}
+}
+END_TEST
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static void fill(TCase *tc)
@@ -296,6 +326,7 @@ static void fill(TCase *tc)
 		tc, every_receiver_ends_where_it_should_from_the_mesh, 0, COUNT(receivers));
 	tcase_add_loop_test(
 		tc, every_receiver_ends_where_it_should_from_a_peer, 0, COUNT(receivers));
+	tcase_add_test(tc, what_assets_measure_keeps_its_sender);
 	tcase_add_loop_test(
 		tc, a_peer_without_the_tunnel_reaches_this_node_only, 0, COUNT(receivers));
 }

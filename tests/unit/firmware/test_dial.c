@@ -402,5 +402,5 @@ static void fill(TCase *tc)
 
 int main(void)
 {
-	return suite_main("firmware/orders", fill);
+	return suite_main("firmware/dial", fill);
 }
