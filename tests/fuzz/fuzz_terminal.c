@@ -7,12 +7,19 @@
 #include "fuzz/fuzz.h"
 #include "support/fake_port.h"
 
-/* The length of the JSON in it; what follows is its checksum, if the terminal adds one. */
+/* The length of the JSON in it; what follows is its checksum, if the terminal adds one. What was
+ * typed may look like one, too: the last counts. */
 static size_t check_end(const struct fake_port *f, const char *line)
 {
-	const char *mark = strstr(line, "}" TERMINAL_CRC_MARK);
+	size_t n = strlen(line);
 
-	return f->node.terminal.checks_crc && mark ? (size_t)(mark - line) + 1 : strlen(line);
+	for (const char *at = line; f->node.terminal.checks_crc && at; at++) {
+		at = strstr(at, "}" TERMINAL_CRC_MARK);
+		if (!at)
+			break;
+		n = (size_t)(at - line) + 1;
+	}
+	return n;
 }
 
 static void check_shown(const struct fake_port *f, const char *line)

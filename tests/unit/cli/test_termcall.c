@@ -147,6 +147,32 @@ START_TEST(a_line_becomes_a_call)
 }
 END_TEST
 
+/* Taking over a node that is enrolled elsewhere has to be said: absent, and 1, are no force. */
+START_TEST(nothing_said_is_no_force)
+{
+	static const char *const head = "action 0 enroll basic BBBBB 3 7 "
+					"11:11:11:11:11:11:11:11:11:11:11:11:11:11:11:11 "
+					"AAAAAAAAAAAAAAAAAAAAAA== AAAAAAAAAAAAAAAAAAAAAA== "
+					"22:22:22:22:22:22:22:22:22:22:22:22:22:22:22:22";
+	static const struct {
+		const char *tail;
+		bool is_force;
+	} rows[] = {{"", false}, {" 10", false}, {" 10 1", false}, {" 10 1 9", false},
+		{" 10 0", true}, {" 10 0 9", true}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[300];
+		json_t *got;
+
+		snprintf(text, sizeof(text), "%s%s", head, rows[i].tail);
+		got = parameters(text, NULL);
+		ck_assert_msg(json_is_true(json_object_get(got, "force")) == rows[i].is_force, "%s",
+			text);
+		json_decref(got);
+	}
+}
+END_TEST
+
 START_TEST(an_asset_is_found_if_it_is_clear_which)
 {
 	json_t *nodes =
@@ -172,6 +198,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, an_asset_says_that_it_has_moved_or_that_it_is_none);
 	tcase_add_test(tc, errors_become_the_vendors_codes);
 	tcase_add_test(tc, a_line_becomes_a_call);
+	tcase_add_test(tc, nothing_said_is_no_force);
 	tcase_add_test(tc, an_asset_is_found_if_it_is_clear_which);
 }
 
