@@ -155,15 +155,15 @@ static bool passes_from_self(const struct access_link *l, uint16_t receiver)
 	       (receiver >= MESHMSG_GROUP_FIRST && receiver <= MESHMSG_GROUP_LAST);
 }
 
-/* The traffic of the mesh is not for a peer that has shown a node key only (§11.5), but for what
- * names it; and receiver 1 is no exception (§11.10). */
+/* The traffic of the mesh is not for a peer that has shown a node key only (§11.5), and receiver 1
+ * is no exception (§11.10). A device that this node was told to dial gets what names it. */
 static bool passes_from_mesh(const struct access_link *l, uint16_t receiver)
 {
-	if (receiver == l->virtual_id)
+	if (receiver == l->virtual_id && l->role == PORT_CENTRAL)
 		return true;
 	if (l->sec.key_id == MESHSEC_KEY_NODE || l->sec.tunnel == MESHSEC_TUNNEL_PEER)
 		return false;
-	if (own_tunnel(l) == MESHSEC_TUNNEL_REMOTE_MESH)
+	if (own_tunnel(l) == MESHSEC_TUNNEL_REMOTE_MESH || receiver == l->virtual_id)
 		return true;
 	return receiver == MESHMSG_BROADCAST || receiver >= MESHMSG_GROUP_FIRST;
 }

@@ -295,6 +295,28 @@ START_TEST(finds_a_serial_and_gives_it_the_id_that_was_asked_for)
 }
 END_TEST
 
+/* A gateway in the mesh reaches it under that id, though it was opened by a node key. */
+START_TEST(hands_on_what_is_for_the_device_that_it_dialled)
+{
+	uint8_t b[MESHMSG_BYTES_MAX];
+	struct wr w = wr_init(b, sizeof(b));
+	struct bench t;
+
+	set_up(&t, 0);
+	attach(&t);
+	order(&t, TARGET_SERIAL, GIVEN_ID, 0, NULL, 5);
+	ck_assert_uint_eq(answer(&t, 15000, 5).code, MESHMSG_SERIAL_OK);
+	ck_assert_int_eq(
+		meshmsg_encode_reset_node(&w, (struct meshmsg_route){GATEWAY_ID, GIVEN_ID, 0}, 1),
+		ERR_OK);
+	gateway_send(&t.g, b, w.len_bytes);
+	gateway_run(&t.g, 3000);
+	ck_assert_uint_eq(sim_node_reboots(t.target), 1);
+	ck_assert_uint_eq(sim_node_reboots(t.node), 0);
+	tear_down(&t);
+}
+END_TEST
+
 START_TEST(looks_for_fifteen_seconds)
 {
 	struct meshmsg_serial_connected a;
@@ -394,6 +416,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, its_own_network_key_opens_a_node_of_its_network);
 	tcase_add_test(tc, an_enrollment_takes_the_link_away);
 	tcase_add_test(tc, finds_a_serial_and_gives_it_the_id_that_was_asked_for);
+	tcase_add_test(tc, hands_on_what_is_for_the_device_that_it_dialled);
 	tcase_add_test(tc, looks_for_fifteen_seconds);
 	tcase_add_test(tc, the_next_order_takes_the_place_of_one_that_waits);
 	tcase_add_test(tc, the_next_order_cancels_an_attempt);
