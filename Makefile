@@ -191,9 +191,14 @@ demo: all
 demo-vm: all
 	@tools/install-deps vm
 	@tests/vm/guest -- tests/vm/session tests/vm/demo $(FAULT)
-bench-vm: all
-	@tools/install-deps vm
+bench-vm: all build/rel/tests/vm/peer/meshshim.so
+	@tools/install-deps vm peer
 	@tests/vm/guest -- tests/vm/session tests/vm/bench
+	@tests/vm/guest -t 900 -- tests/vm/session tests/vm/peer/compare
+# For BlueZ's own mesh daemon, to which we compare ourselves.
+build/rel/tests/vm/peer/meshshim.so: tests/vm/peer/meshshim.c config.mk
+	@mkdir -p $(@D)
+	$(say)CC   $<$(end)$(CC) $(CSTD) $(WARN) -fPIC -shared -O1 -o $@ $<
 bench: all $(BENCHES:%.c=build/rel/%)
 	@tests/bench/run
 
