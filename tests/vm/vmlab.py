@@ -169,6 +169,28 @@ class Guest(Building):
             self.kill_bluetoothd()
 
 
+# --- faults at each step of an enrollment over the mesh ------------------------------------------
+
+GATEWAY, A, B, C = "FMBBC", "FMBBF", "FMBBG", "FMBBH"
+QUICK = ("--attempt", "8s")
+MOMENTS = {A: "located", B: "sent", C: "saved"}
+
+
+def house():
+    return Guest([member(GATEWAY, 480, 1), node(A), node(B), node(C)])
+
+
+def faults(g, break_it):
+    """Each of three nodes over the mesh, with the fault at another step of its way; all join, no id twice."""
+    for serial, moment in MOMENTS.items():
+        g.add(serial, options=QUICK)
+        g.events.wait(serial, moment)
+        break_it()
+        g.wait_joined(serial, timeout=120)
+    g.check_ids()
+    expect(g.log_text("enrolld").count("attached network=480") >= 4, "attached anew each time")
+
+
 def main(namespace):
     if not os.environ.get("ENROLLD_VM"):
         sys.exit("only inside tests/vm/guest")
