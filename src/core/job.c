@@ -187,7 +187,7 @@ static struct job_action on_picked(struct job *job, const struct job_event *e, u
 		return nothing();
 	bump16(&job->tries);
 	if (job->state == JOB_SAVED) {
-		fly(job, now_ms, JOB_VERIFY_MS);
+		fly(job, now_ms, job_is_asset(job) ? JOB_VERIFY_ASSET_MS : JOB_VERIFY_MS);
 		return act(JOB_DO_VERIFY, false);
 	}
 	job->method = e->method;
