@@ -62,7 +62,7 @@ def test_two_networks_at_once():
 def test_another_gateway_node_takes_over():
     with Building([member(GATEWAY, 480, 1, rssi=-40), member(SECOND, 480, 2, rssi=-60), node(A)]) as b:
         b.add(A)
-        b.events.wait(A, "located")
+        b.events.wait(A, "located", "sent")
         b.order("node", GATEWAY, "off")
         b.wait_joined(A)
         log = b.log_text("enrolld")

@@ -74,7 +74,7 @@ def test_nearby_opens_only_what_is_unenrolled_and_unsecured():
 def test_nearby_again_after_a_lost_answer():
     with Building([node(A, NEAR, unsecure=1, fault="mute")]) as b:
         b.ctl("node", "add", A, "--nearby")
-        b.events.wait(A, "waiting", 60)
+        b.events.wait(A, "waiting")
         expect(b.nodes_now()[A]["enrolled"], "it has taken it, and opens to nobody without a key any more")
         b.order("fault", A, "none")
         n = b.wait_joined(A)[0]

@@ -83,13 +83,14 @@ class Events:
         with self.more:
             return [e["state"] for e in self.seen if e["id"] == serial]
 
-    def wait(self, serial, state, timeout=60):
+    def wait(self, serial, *states, timeout=60):
+        """Until it has been in one of these states."""
         end = time.monotonic() + timeout
         with self.more:
-            while not any(e["id"] == serial and e["state"] == state for e in self.seen):
+            while not any(e["id"] == serial and e["state"] in states for e in self.seen):
                 left = end - time.monotonic()
                 if left <= 0:
-                    raise LabError("%s was never %s: %r" % (serial, state, [
+                    raise LabError("%s was never %s: %r" % (serial, " or ".join(states), [
                         (e["state"], e.get("reason")) for e in self.seen if e["id"] == serial]))
                 self.more.wait(left)
 
