@@ -122,7 +122,7 @@ def test_a_retry_through_the_mesh_is_byte_identical():
     with Building([member(GATEWAY, 480, 1), forced(A, rssi=-127, fault="mute")]) as b:
         b.order("record", A)
         b.order("record", GATEWAY)
-        b.add(A, options=("--force", "--attempt", "4s"))
+        b.add(A, options=("--force",))
         recorded(b, A)
         b.kill_daemon()
         recorded(b, A, 2)
@@ -175,7 +175,7 @@ def test_bad_nodes_hold_nobody_up_in_the_mesh():
     """One helper for all, that is busy for the whole attempt with one that does not answer."""
     bad, good = (A, B), (C, D, E)
     with Building([member(GATEWAY, 480, 1), *(node(s, fault="mute" if s == B else "none") for s in (*bad, *good))]) as b:
-        b.ctl("node", "add", "--qr-file", "-", "--attempt", "4s", input="".join(
+        b.ctl("node", "add", "--qr-file", "-", input="".join(
             label(s, "13" * 16 if s == A else None) + "\n" for s in (*bad, *good)))
         b.wait_joined(*good)
         check_turns(b, bad, good)
