@@ -8,7 +8,7 @@
 .DEFAULT_GOAL := all
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all check check-unit check-vectors check-integration check-interop check-vm check-fuzz fuzz \
+.PHONY: all check check-unit check-vectors check-integration check-socket check-interop check-vm check-fuzz fuzz \
 	fuzz-coverage fuzz-canary demo demo-vm bench bench-vm lint lint-arrows lint-man lint-length lint-headers lint-cppcheck tidy format format-check \
 	install uninstall dist clean
 
@@ -173,9 +173,7 @@ build/rel/tests/killshim.so: tests/support/killshim.c config.mk
 check-integration: build/rel/tests/killshim.so all $(PROGRAMS:%=build/asan/%)
 	@JOBS=4 tools/run-tests integration $(wildcard tests/integration/test_*.py)
 # The mesh once more over link_socket, where enrolld's mesh goes by the simulated time.
-.PHONY: check-socket
-SOCKET := tests/integration/test_mesh.py tests/integration/test_mesh_faults.py tests/integration/test_mesh_orders.py \
-	tests/integration/test_mesh_answers.py tests/integration/test_terminal.py
+SOCKET := $(wildcard tests/integration/test_mesh*.py) tests/integration/test_terminal.py
 check-socket: all
 	@MESH_LINK=socket tools/run-tests socket $(SOCKET)
 check-interop: all

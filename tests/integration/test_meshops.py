@@ -9,7 +9,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from lab import Lab, LabError, wait_until  # noqa: E402
-from meshlab import HASTE, SPEED, expect, main  # noqa: E402
+from meshlab import HASTE, LINK, SPEED, expect, main  # noqa: E402
 
 NETWORK = 480
 KEYS = {"network_key": "10" * 16, "user_base_key": "11" * 16, "organization_key": "12" * 16}
@@ -48,8 +48,7 @@ class World(Lab):
         return self
 
     def begin(self):
-        self.start_bus()
-        self.start_air(self.lines, speed=SPEED)
+        self.start_air(self.lines, speed=SPEED, link=LINK)
         expect(self.processes["fakebluez"].stdout.readline() == b"ready\n", "fakebluez is not ready")
         self.init()
         self.hurry(HASTE)
