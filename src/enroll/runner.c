@@ -248,7 +248,7 @@ static bool radio_free(const struct runner *r)
 
 static void look_around(struct net *net)
 {
-	net->schedule.attached = net->session && mesh_is_open(net->session);
+	net->schedule.attached = attach_is_open(net);
 	net->schedule.radio_free = radio_free(net->runner);
 	for (size_t i = 0; i < net->job_count; i++)
 		net->jobs[i]->reachable = overmesh_other(entry_of(net->jobs[i])) != NULL;

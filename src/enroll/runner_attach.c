@@ -13,6 +13,11 @@ bool attach_is_opening(const struct net *net)
 	return net->session && !mesh_is_open(net->session);
 }
 
+bool attach_is_open(const struct net *net)
+{
+	return net->session && mesh_is_open(net->session);
+}
+
 /* --- candidates ------------------------------------------------------------------------------- */
 
 static struct candidate *candidate_slot(struct net *net, const struct link_addr *addr)

@@ -10,7 +10,7 @@ static struct net *open_net(const struct runner *r, uint16_t network_id)
 
 	while (net && (net->id != network_id || net->gone))
 		net = net->next;
-	return net && net->session && mesh_is_open(net->session) ? net : NULL;
+	return net && attach_is_open(net) ? net : NULL;
 }
 
 bool runner_link(const struct runner *r, uint16_t network_id, struct runner_link *out)

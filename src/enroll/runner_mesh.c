@@ -72,7 +72,7 @@ struct net *overmesh_other(const struct entry *en)
 	uint16_t id = en->from_network == NODE_FROM_ANY ? en->advert_network : en->from_network;
 	struct net *net = id != 0 ? runner_net(en->runner, id) : NULL;
 
-	return net && net->session && mesh_is_open(net->session) ? net : NULL;
+	return net && attach_is_open(net) ? net : NULL;
 }
 
 /* Where the node listens: a helper in its new network; in person, in the one that it is in. Unless
@@ -80,8 +80,7 @@ struct net *overmesh_other(const struct entry *en)
 static struct net *way_of(const struct entry *en)
 {
 	struct net *other = job_is_direct_only(&en->job) ? overmesh_other(en) : NULL;
-	bool own = en->net->session && mesh_is_open(en->net->session) &&
-		   !job_in_range(&en->job, runner_now(en->runner));
+	bool own = attach_is_open(en->net) && !job_in_range(&en->job, runner_now(en->runner));
 
 	return other && (!own || en->job.tries % 2 == 1) ? other : en->net;
 }
@@ -160,7 +159,7 @@ void overmesh_count(struct net *net)
 	struct wr w = wr_init(buf, sizeof(buf));
 	uint16_t count;
 
-	if (!net->count_due || !net->session || !mesh_is_open(net->session))
+	if (!net->count_due || !attach_is_open(net))
 		return;
 	count = count_nodes(net);
 	if (count == 0)

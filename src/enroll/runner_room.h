@@ -133,6 +133,7 @@ uint64_t attach_step(struct net *net, uint64_t now_ms);
 /* The gateway node has told its cluster: it is a good one. */
 void attach_on_voice(struct net *net);
 bool attach_is_opening(const struct net *net);
+bool attach_is_open(const struct net *net);
 /* Ends a session with this node as a gateway node, if there is one: it is wanted for an enrollment
  * or a removal of its own. True: not yet gone, the runner is kicked when it is. */
 bool attach_give_way(struct runner *r, uint32_t serial);
