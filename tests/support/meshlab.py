@@ -219,6 +219,33 @@ class Building(Lab):
         self.events = Events(self)
 
 
+# --- faults at each step of an enrollment over the mesh ------------------------------------------
+
+GATEWAY, A, B, C = "FMBBC", "FMBBF", "FMBBG", "FMBBH"
+# A node that no survey has found is never located: a broadcast finds it.
+MOMENTS = {A: ("located", "sent"), B: ("sent",), C: ("saved",)}
+
+
+def house(kind=Building):
+    """A gateway node, and three that it alone can reach."""
+    return kind([member(GATEWAY, 480, 1), node(A), node(B), node(C)])
+
+
+def faults(b, break_it, options=()):
+    """Each of the three is added; break_it(serial) is called at another step of its way. All join, no id twice."""
+    for serial, moment in MOMENTS.items():
+        b.add(serial, options=options)
+        b.events.wait(serial, *moment)
+        break_it(serial)
+        b.wait_joined(serial, timeout=120)
+    b.check_ids()
+
+
+def check_attached_anew(b):
+    """After as many faults as there are nodes."""
+    expect(b.log_text("enrolld").count("attached network=480") > len(MOMENTS), "attached anew each time")
+
+
 def main(namespace, jobs=3):
     """As harness.main, but some tests at once, each in a process of its own: they mostly wait for simulated air. Those
     of the link that MESH_LINK names: bluez (org.bluez on a private bus, the default) or socket (link_socket)."""

@@ -4,25 +4,27 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from vmlab import faults, house, main  # noqa: E402
+from vmlab import faults, main  # noqa: E402
+
+
+def switch(g, _):
+    g.set_powered(False)
+    g.set_powered(True)
+
+
+def unplug(g, _):
+    before = g.log_text("enrolld").count("adapter gone")
+    g.order("adapter", "out")
+    g.wait_log("adapter gone", before + 1)
+    g.order("adapter", "in")
 
 
 def test_adapter_powered_off():
-    with house() as g:
-        def switch():
-            g.set_powered(False)
-            g.set_powered(True)
-        faults(g, switch)
+    faults(switch)
 
 
 def test_adapter_unplugged():
-    with house() as g:
-        def unplug():
-            before = g.log_text("enrolld").count("adapter gone")
-            g.order("adapter", "out")
-            g.wait_log("adapter gone", before + 1)
-            g.order("adapter", "in")
-        faults(g, unplug)
+    faults(unplug)
 
 
 main(globals())

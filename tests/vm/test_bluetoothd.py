@@ -5,17 +5,15 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from vmlab import A, B, NEAR, QUICK, Guest, faults, house, main, node  # noqa: E402
+from vmlab import NEAR, QUICK, A, B, Guest, faults, main, node  # noqa: E402
 
 
 def test_bluetoothd_killed():
-    with house() as g:
-        faults(g, g.kill_bluetoothd)
+    faults(lambda g, _: g.kill_bluetoothd())
 
 
 def test_bluetoothd_stopped():
-    with house() as g:
-        faults(g, lambda: g.kill_bluetoothd(signal.SIGTERM))
+    faults(lambda g, _: g.kill_bluetoothd(signal.SIGTERM))
 
 
 def test_node_reboots_and_its_attributes_are_remembered():

@@ -4,11 +4,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from vmlab import NEAR, Guest, expect, main, member, node  # noqa: E402
-
-GATEWAY = "FMBBC"
-A, B = "FMBBF", "FMBBG"
-QUICK = ("--attempt", "8s")
+from vmlab import GATEWAY, NEAR, QUICK, A, Guest, expect, main, member, node  # noqa: E402
 
 
 def test_direct():

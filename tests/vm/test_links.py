@@ -4,11 +4,8 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from vmlab import NEAR, Guest, expect, main, member, node  # noqa: E402
+from vmlab import GATEWAY, NEAR, QUICK, A, Guest, expect, main, member, node  # noqa: E402
 
-GATEWAY = "FMBBC"
-A = "FMBBF"
-QUICK = ("--attempt", "8s")
 MOMENTS = {"FMBBF": "connected", "FMBBG": "mtu", "FMBBH": "discovery", "FMBBJ": "subscribe", "FMBBK": "start",
            "FMBBL": "anonce", "FMBBM": "open"}
 

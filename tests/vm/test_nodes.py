@@ -4,9 +4,8 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from vmlab import NEAR, Guest, LabError, expect, main, node  # noqa: E402
+from vmlab import NEAR, A, B, Guest, LabError, expect, main, node  # noqa: E402
 
-A, B = "FMBBF", "FMBBG"
 EIGHT = ("FMBBF", "FMBBG", "FMBBH", "FMBBJ", "FMBBK", "FMBBL", "FMBBM", "FMBBN")
 
 

@@ -4,9 +4,9 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from vmlab import NEAR, Guest, expect, main, node  # noqa: E402
+from vmlab import NEAR, A, B, C, Guest, expect, main, node  # noqa: E402
 
-A, B, C, D = "FMBBF", "FMBBG", "FMBBH", "FMBBJ"
+D = "FMBBJ"
 
 
 def test_peers_that_behave_badly():

@@ -1,11 +1,9 @@
-"""A Building in the guest (tests/vm/guest, session): the installed enrolld as its service's user, the system bus with
-the shipped policy, a real bluetoothd, and an adapter of this kernel in the midst of simulated nodes (radio.c)."""
-import contextlib
+"""A Building in the guest (tests/vm/guest, session): the installed enrolld and bluetoothd as the services of a real
+systemd, the system bus with the shipped policy, and an adapter of this kernel in the midst of simulated nodes (radio.c)."""
 import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,24 +12,31 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import harness  # noqa: E402
 from lab import LabError, wait_until  # noqa: E402
-from meshlab import NEAR, Building, expect, label, member, node  # noqa: E402, F401
+from meshlab import GATEWAY, NEAR, A, B, C, Building, Events, check_attached_anew, expect, member, node  # noqa: E402, F401
+import meshlab  # noqa: E402
 
-STATE = "/var/lib/enrolld"
 CONTROL = "/run/enrolld/control.sock"
 CONF = "/etc/enrolld/enrolld.conf"
-LAB = "/run/lab"
+NOW = "/run/lab/now"  # where the services log (session)
 INSTALLED = {"enrolld": "/usr/sbin/enrolld", "enrollctl": "/usr/bin/enrollctl", "enrollee": "/usr/bin/enrollee"}
+QUICK = ("--attempt", "8s")
 
 
-def control_socket():
-    """What systemd does for enrolld.socket: it outlives the service."""
-    if os.path.exists(CONTROL):
-        os.unlink(CONTROL)
-    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    s.bind(CONTROL)
-    os.chmod(CONTROL, 0o666)
-    s.listen(256)
-    return s
+def run(*argv):
+    """A command as root; its output."""
+    r = subprocess.run(list(map(str, argv)), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    expect(r.returncode == 0, "%s: exit %d: %s" % (" ".join(map(str, argv)), r.returncode, r.stdout))
+    return r.stdout
+
+
+def systemctl(*words):
+    return run("systemctl", *words)
+
+
+def state_of(service, *names):
+    """Properties of a service's, by name."""
+    found = systemctl("show", "-p", ",".join(names), service).splitlines()
+    return dict(line.split("=", 1) for line in found)
 
 
 class Guest(Building):
@@ -41,13 +46,14 @@ class Guest(Building):
     def __init__(self, lines, networks=(480,), first_node_id=None, speed=1, seed=1):
         super().__init__(lines, networks, first_node_id, speed, seed)
         os.chmod(self.dir, 0o755)
-        for name in os.listdir(STATE):  # the folder itself stays: it is mounted in the sandbox
-            os.unlink(os.path.join(STATE, name))
+        systemctl("clean", "--what=state", "enrolld")
         os.symlink(CONTROL, self.path("control.sock"))
-        self.socket = control_socket()
-        self.service = {"pass_fds": (self.socket.fileno(),)}
+        if os.path.lexists(NOW):
+            os.unlink(NOW)
+        os.symlink(self.dir, NOW)
         self.conf = {"coap": {"listen": "127.0.0.1:%d" % self.port, "port": str(self.port)}, "log": {"level": "debug"}}
         self.forgive = False  # violations are what the test is about
+        self.kills = 0
 
     def program(self, name):
         return INSTALLED.get(name) or super().program(name)
@@ -60,20 +66,29 @@ class Guest(Building):
                 f.writelines("%s = %s\n" % kv for kv in keys.items())
         return CONF
 
-    def as_service(self):
-        return (os.path.join(HERE, "as-service"),)
-
     def init(self):
-        r = subprocess.run([*self.as_service(), self.program("enrolld"), "--init", "-c", self.write_conf()], text=True,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        expect(r.returncode == 0, "enrolld --init: exit %d: %s" % (r.returncode, r.stdout))
+        """The service does that by itself."""
+        self.write_conf()
 
-    def start(self, env=None, wait=True, prefix=None):
-        mask = os.umask(0)  # the service's user writes to the notify socket
-        try:
-            return super().start({"SOCKET": str(self.socket.fileno()), **(env or {})}, wait, prefix or self.as_service())
-        finally:
-            os.umask(mask)
+    def start(self):
+        """enrolld.service is of Type=notify: this returns when it is ready."""
+        systemctl("start", "enrolld.socket", "enrolld")
+
+    def stop(self, name, *how):
+        """As Lab.stop(): the exit status of what was started."""
+        if name != "enrolld":
+            return super().stop(name, *how)
+        systemctl("stop", "enrolld")
+        return int(state_of("enrolld", "ExecMainStatus")["ExecMainStatus"])
+
+    def kill_daemon(self):
+        """systemd starts it again."""
+        self.kills += 1
+        systemctl("kill", "--signal=KILL", "enrolld")
+        wait_until("the end of the watch", lambda: self.processes["watch"].poll() is not None)
+        wait_until("the next enrolld", lambda: state_of("enrolld", "ActiveState", "NRestarts") == {
+            "ActiveState": "active", "NRestarts": str(self.kills)}, 30, 0.3)
+        self.events = Events(self)
 
     # --- radio and bluetoothd ------------------------------------------------------------------
 
@@ -88,32 +103,19 @@ class Guest(Building):
         line = p.stdout.readline()
         expect(line.startswith(b"ready hci"), "the radio is not ready: %r" % line)
 
-    def start_bluetoothd(self):
-        """Through the bus, which does the same for enrolld; it runs the script of tests/vm/session."""
-        if os.path.lexists(LAB + "/now"):
-            os.unlink(LAB + "/now")
-        os.symlink(self.dir, LAB + "/now")
-        r = subprocess.run(["busctl", "call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "StartServiceByName", "su",
-                            "org.bluez", "0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        expect(r.returncode == 0, "bluetoothd does not start: " + r.stdout)
-
     def kill_bluetoothd(self, sig=signal.SIGKILL):
-        """Nobody starts it again but enrolld."""
-        with open(LAB + "/bluetoothd.pid") as f:
-            pid = int(f.read())
+        """Nobody starts it again but enrolld, who calls it by the bus."""
+        pid = int(state_of("bluetooth", "MainPID")["MainPID"])
         os.kill(pid, sig)
         wait_until("the end of bluetoothd", lambda: not os.path.exists("/proc/%d" % pid))
 
     def start_world(self):
         self.start_radio()
-        self.start_bluetoothd()
+        systemctl("start", "bluetooth")
 
     def busctl(self, verb, path, *args):
         """Something of bluetoothd's, as root."""
-        r = subprocess.run(["busctl", "--timeout=60", verb, "org.bluez", path, *map(str, args)], text=True,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        expect(r.returncode == 0, "busctl %s %s: %s" % (verb, path, r.stdout))
-        return r.stdout
+        return run("busctl", "--timeout=60", verb, "org.bluez", path, *args)
 
     def wait_object(self, pattern, UUID=None):
         """The path of bluetoothd's that fits, and has this UUID."""
@@ -151,11 +153,17 @@ class Guest(Building):
     def violations(self):
         return json.loads(self.order("violations"))
 
+    def check_service(self):
+        """systemd would start it again after a crash, and nobody would notice."""
+        found = state_of("enrolld", "ActiveState", "NRestarts")
+        expect(found == {"ActiveState": "active", "NRestarts": str(self.kills)}, "enrolld has died: %r" % found)
+
     def __exit__(self, kind, value, trace):
         try:
             if kind is None and not self.forgive:
                 found = self.violations()
                 expect(not found, "against the rules of a node: %r" % found)
+                self.check_service()
         except LabError:
             self.show_logs()
             raise
@@ -163,32 +171,15 @@ class Guest(Building):
             super().__exit__(kind, value, trace)
 
     def close(self):
+        systemctl("stop", "enrolld.socket", "enrolld", "bluetooth")
         super().close()
-        self.socket.close()
-        with contextlib.suppress(OSError):  # it has died of a test, or never lived
-            self.kill_bluetoothd()
 
 
-# --- faults at each step of an enrollment over the mesh ------------------------------------------
-
-GATEWAY, A, B, C = "FMBBC", "FMBBF", "FMBBG", "FMBBH"
-QUICK = ("--attempt", "8s")
-MOMENTS = {A: ("located", "sent"), B: ("sent",), C: ("saved",)}
-
-
-def house():
-    return Guest([member(GATEWAY, 480, 1), node(A), node(B), node(C)])
-
-
-def faults(g, break_it):
-    """Each of three nodes over the mesh, with the fault at another step of its way; all join, no id twice."""
-    for serial, moment in MOMENTS.items():
-        g.add(serial, options=QUICK)
-        g.events.wait(serial, *moment)
-        break_it()
-        g.wait_joined(serial, timeout=120)
-    g.check_ids()
-    expect(g.log_text("enrolld").count("attached network=480") >= 4, "attached anew each time")
+def faults(break_it):
+    """meshlab.faults, in the guest; break_it(guest, serial)."""
+    with meshlab.house(Guest) as g:
+        meshlab.faults(g, lambda serial: break_it(g, serial), QUICK)
+        check_attached_anew(g)
 
 
 def main(namespace):
