@@ -18,7 +18,7 @@ import meshlab  # noqa: E402
 CONTROL = "/run/enrolld/control.sock"
 CONF = "/etc/enrolld/enrolld.conf"
 NOW = "/run/lab/now"  # where the services log (session)
-INSTALLED = {"enrolld": "/usr/sbin/enrolld", "enrollctl": "/usr/bin/enrollctl", "enrollee": "/usr/bin/enrollee"}
+INSTALLED = {"enrollctl": "/usr/local/bin/enrollctl", "enrollee": "/usr/local/bin/enrollee"}
 QUICK = ("--attempt", "8s")
 
 
