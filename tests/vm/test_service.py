@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""enrolld is the service that is shipped: started by its socket, confined, and started again when it dies."""
+"""Nodes are enrolled, directly and over the mesh, by the service that is shipped: started by its socket, confined, and
+started again when it dies."""
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from vmlab import NEAR, A, Guest, expect, faults, main, node, state_of  # noqa: E402
+from vmlab import GATEWAY, NEAR, QUICK, A, Guest, expect, faults, main, member, node, state_of  # noqa: E402
 
 CONFINED = {"CapBnd": "0000000000000000", "CapEff": "0000000000000000", "NoNewPrivs": "1", "Seccomp": "2"}
 
@@ -13,6 +14,23 @@ def status_of(service):
     """/proc/PID/status of its main process."""
     with open("/proc/%s/status" % state_of(service, "MainPID")["MainPID"]) as f:
         return dict(line.rstrip("\n").split(":\t", 1) for line in f)
+
+
+def test_direct():
+    with Guest([node(A, NEAR)]) as g:
+        g.add(A)
+        n = g.wait_joined(A)[0]
+        expect(n["method"] == "direct", "in reach of our own radio: %r" % n)
+        expect(g.events.states(A) == ["pending", "located", "sent", "saved", "joined"], g.events.states(A))
+
+
+def test_over_the_mesh():
+    with Guest([member(GATEWAY, 480, 1), node(A)]) as g:
+        g.order("rssi", GATEWAY, A, -60)
+        g.add(A, options=QUICK)
+        n = g.wait_joined(A)[0]
+        expect((n["method"], n["helper"]) == ("directed", 1), "its helper is known: %r" % n)
+        g.check_ids()
 
 
 def test_started_by_its_socket():
