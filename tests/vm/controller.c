@@ -121,6 +121,8 @@ static void on_scan_parameters(struct controller *c, struct command *k)
 static void on_scan_enable(struct controller *c, struct command *k)
 {
 	c->is_scanning = rd_u8(&k->r) != 0;
+	c->filters_duplicates = rd_u8(&k->r) != 0;
+	c->heard_count = 0;
 	done(c, k);
 }
 
@@ -169,10 +171,29 @@ static void on_remove_accept(struct controller *c, struct command *k)
 	done(c, k);
 }
 
+/* A report from the same address as long as the scan goes on, whatever it says (Vol 6 Part B,
+ * 4.4.3.5); with room for a few, as in real ones. */
+static bool is_duplicate(struct controller *c, const uint8_t *address)
+{
+	size_t n = c->heard_count < CONTROLLER_HEARD_MAX ? c->heard_count : CONTROLLER_HEARD_MAX;
+
+	if (!c->filters_duplicates)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(c->heard[i], address, PORT_ADDRESS_BYTES) == 0)
+			return true;
+	memcpy(c->heard[c->heard_count++ % CONTROLLER_HEARD_MAX], address, PORT_ADDRESS_BYTES);
+	return false;
+}
+
+static bool is_accepted(const struct controller *c, const uint8_t *address)
+{
+	return !c->accepts_listed_only || find_accepted(c, address) < c->accept_count;
+}
+
 void controller_report(struct controller *c, const struct port_report *report, struct span rsp)
 {
-	if (!c->is_scanning ||
-		(c->accepts_listed_only && find_accepted(c, report->address) == c->accept_count))
+	if (!c->is_scanning || !is_accepted(c, report->address) || is_duplicate(c, report->address))
 		return;
 	hci_le_report(&c->out, report->connectable ? HCI_ADV_IND : HCI_ADV_NONCONN_IND,
 		report->address, report->rssi_dbm, report->data);

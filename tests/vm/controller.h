@@ -11,6 +11,7 @@
 
 #define CONTROLLER_ACCEPT_MAX 32
 #define CONTROLLER_LINKS_MAX 16
+#define CONTROLLER_HEARD_MAX 64
 
 struct controller_ops {
 	/* One packet for the host. */
@@ -30,10 +31,12 @@ struct controller {
 	void *ctx;
 	uint8_t address[6];
 	bool is_scanning, is_active, is_connecting;
-	bool accepts_listed_only;
+	bool accepts_listed_only, filters_duplicates;
 	uint16_t interval; /* of the connection being made, 1.25 ms */
 	size_t accept_count;
 	uint8_t accept[CONTROLLER_ACCEPT_MAX][PORT_ADDRESS_BYTES];
+	size_t heard_count; /* since the scan began; the list begins anew where it ends */
+	uint8_t heard[CONTROLLER_HEARD_MAX][PORT_ADDRESS_BYTES];
 	unsigned unknown_count; /* commands that are in no table */
 	struct hci_out out;
 };
