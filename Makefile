@@ -37,7 +37,8 @@ UNITS   := $(wildcard tests/unit/*/test_*.c)
 VECTORS_SRC := $(wildcard tests/vectors/test_*.c)
 FUZZERS := $(wildcard tests/fuzz/fuzz_*.c)
 BENCHES := $(wildcard tests/bench/*.c)
-SUPPORT := $(filter-out tests/support/killshim.c,$(wildcard tests/support/*.c)) $(filter-out tests/vm/radio.c,$(RADIO))
+SUPPORT := $(filter-out tests/support/killshim.c,$(wildcard tests/support/*.c)) \
+	$(filter-out tests/vm/radio.c tests/fakebluez/fakebluez.c,$(RADIO) $(FAKE))
 VECTORS ?= tests/vectors
 FUZZ_SECONDS ?= 60
 

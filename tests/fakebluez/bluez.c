@@ -59,6 +59,7 @@ static void stop_scanning(struct bluez *b)
 		if (d->has_rssi)
 			bluez_device_rssi_gone(d);
 		d->has_rssi = false;
+		bluez_begin_link(d); /* now the kernel's own scan looks for it */
 	}
 	bluez_adapter_changed(b, "Discovering");
 }
@@ -73,6 +74,7 @@ static void on_scan(evutil_socket_t fd, short what, void *arg)
 		return;
 	drive_sync(b->drive);
 	b->discovering = true;
+	bluez_scan_begin(b);
 	air_radio_scan(b->radio, true);
 	bluez_adapter_changed(b, "Discovering");
 	drive_arm(b->drive);

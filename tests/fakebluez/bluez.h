@@ -4,6 +4,7 @@
  *
  *   bluez.c         the bus, the adapter, discovery        bluez_object.c  properties and signals
  *   bluez_device.c  devices, connecting, losing            bluez_gatt.c    characteristics, sockets
+ *   bluez_scan.c    what a scan reports
  */
 #ifndef FAKEBLUEZ_BLUEZ_H
 #define FAKEBLUEZ_BLUEZ_H
@@ -36,15 +37,16 @@ struct bluez_device {
 	size_t service_data_bytes;
 	int rssi_dbm;
 	bool has_rssi;
-	uint64_t seen_ms, told_ms; /* virtual, real */
+	uint64_t seen_ms; /* virtual */
 
 	enum bluez_device_state state;
-	bool gatt_known;   /* its GATT objects are exported */
-	bool resolved;     /* ServicesResolved */
-	bool remove_after; /* RemoveDevice waits for the link to go */
-	uint16_t link;
-	struct event *timer;  /* resolving, or disconnecting */
-	DBusMessage *connect; /* calls that wait for an answer */
+	bool gatt_known;         /* its GATT objects are exported */
+	bool resolved;           /* ServicesResolved */
+	bool remove_after;       /* RemoveDevice waits for the link to go */
+	uint16_t link;           /* 0 while connecting: Connect is held, see bluez_begin_link */
+	uint64_t connect_end_ms; /* virtual: Connect has failed by then */
+	struct event *timer;     /* Connect is held; resolving; disconnecting */
+	DBusMessage *connect;    /* calls that wait for an answer */
 	DBusMessage *disconnect;
 	DBusMessage *remove;
 	DBusMessage *notify;
@@ -61,6 +63,13 @@ struct bluez_client {
 	bool filter_set, duplicates;
 };
 
+/* One scan of the controller. */
+struct bluez_scan {
+	uint64_t end_ms; /* virtual */
+	uint8_t heard[AIR_NODES_MAX][PORT_ADDRESS_BYTES];
+	size_t heard_count;
+};
+
 struct bluez {
 	struct event_base *base;
 	struct drive *drive;
@@ -70,6 +79,7 @@ struct bluez {
 	bool powered, discovering, exported;
 	struct bluez_client clients[BLUEZ_CLIENTS_MAX]; /* filters and discovery sessions */
 	bool session[BLUEZ_CLIENTS_MAX];
+	struct bluez_scan scan; /* while discovering */
 	struct event *scan_timer, *expire_timer;
 	struct event *crash_timer; /* dies, and is started again by the bus */
 	struct bluez_device *devices;
@@ -135,6 +145,17 @@ void bluez_expire(struct bluez *b);
 void bluez_power_off_devices(struct bluez *b);
 /* All devices are gone; tell: with signals. */
 void bluez_drop_devices(struct bluez *b, bool tell);
+
+/* If a Connect to it is held: from now on the radio waits for its next advertisement. */
+void bluez_begin_link(struct bluez_device *d);
+
+/* --- bluez_scan.c
+ * ----------------------------------------------------------------------------------- */
+
+/* Nobody was heard yet. */
+void bluez_scan_begin(struct bluez *b);
+/* Whether an advertisement of now gets through the controller's filter; the next ones do not. */
+bool bluez_scan_hears(struct bluez *b, const uint8_t address[PORT_ADDRESS_BYTES]);
 
 /* --- bluez_gatt.c
  * ----------------------------------------------------------------------------------- */

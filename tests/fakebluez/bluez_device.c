@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "fakebluez/bluez.h"
 
 #define SERVICE_DATA_AT 11 /* behind flags, UUID list and the UUID of the service data (§2.4) */
@@ -12,7 +11,7 @@
 #define GONE_MS 40 /* HUP, then Connected=false */
 #define DISCONNECT_MS 2000
 #define TEMPORARY_MS 30000
-#define TOLD_EVERY_MS 20 /* real: a fast virtual clock must not flood the bus */
+#define CONNECT_MS 40000 /* the kernel's limit, from the call */
 
 #define FAILED "org.bluez.Error.Failed"
 #define UNKNOWN "org.freedesktop.DBus.Error.UnknownObject"
@@ -133,18 +132,13 @@ void bluez_expire(struct bluez *b)
 /* --- heard -------------------------------------------------------------------------------------
  */
 
-/* A change matters without DuplicateData; with it every report is told. */
-static bool is_told(struct bluez *b, struct bluez_device *d, bool is_changed)
+/* With DuplicateData every report is told, without it what has changed. */
+static bool is_told(const struct bluez *b, bool is_changed)
 {
-	bool duplicates = false;
-	uint64_t now = clock_boot_ms();
-
 	for (int i = 0; i < BLUEZ_CLIENTS_MAX; i++)
-		duplicates = duplicates || (b->session[i] && b->clients[i].duplicates);
-	if (!is_changed && (!duplicates || now < d->told_ms + TOLD_EVERY_MS))
-		return false;
-	d->told_ms = now;
-	return true;
+		if (b->session[i] && b->clients[i].duplicates)
+			return true;
+	return is_changed;
 }
 
 static void take_name(struct bluez_device *d, struct span rsp)
@@ -167,7 +161,8 @@ void bluez_on_report(void *ctx, const struct port_report *report, struct span rs
 	const uint8_t *data = report->data.p + SERVICE_DATA_AT;
 	size_t n = report->data.n - SERVICE_DATA_AT;
 
-	if (!b->discovering || report->data.n <= SERVICE_DATA_AT)
+	if (!b->discovering || report->data.n <= SERVICE_DATA_AT ||
+		!bluez_scan_hears(b, report->address))
 		return;
 	if (is_new)
 		d = device_new(b, report->address);
@@ -181,8 +176,10 @@ void bluez_on_report(void *ctx, const struct port_report *report, struct span rs
 	d->seen_ms = air_now_ms(b->drive->air);
 	if (is_new)
 		bluez_device_added(d);
-	else if (is_told(b, d, is_changed))
+	else if (is_told(b, is_changed))
 		bluez_device_reported(d);
+	if (report->connectable)
+		bluez_begin_link(d);
 }
 
 /* --- connecting
@@ -195,6 +192,49 @@ static void arm(struct bluez_device *d, uint64_t virtual_ms)
 	(void)event_add(d->timer, &tv);
 }
 
+/* While it discovers, the kernel begins a link when a report of the peer arrives, so Connect waits
+ * for the next scan if the peer was heard in this one, or for the end of the discovery. */
+static bool is_held(const struct bluez_device *d)
+{
+	return d->state == BLUEZ_CONNECTING && d->link == 0;
+}
+
+static void connect_failed(struct bluez_device *d, enum err why)
+{
+	struct bluez *b = d->bluez;
+
+	(void)event_del(d->timer);
+	d->state = BLUEZ_IDLE;
+	fail_call(b, &d->connect,
+		why == ERR_CLOSED ? "br-connection-canceled" : "le-connection-abort-by-local");
+	if (why != ERR_CLOSED)
+		forget(d, true); /* a temporary device goes with the attempt */
+}
+
+/* The machine's timers may be early by the air's clock. */
+static void hold_connect(struct bluez_device *d)
+{
+	uint64_t now = air_now_ms(d->bluez->drive->air);
+
+	if (now < d->connect_end_ms)
+		arm(d, d->connect_end_ms - now);
+	else
+		connect_failed(d, ERR_TIMEOUT);
+}
+
+void bluez_begin_link(struct bluez_device *d)
+{
+	struct bluez *b = d->bluez;
+	uint64_t now = air_now_ms(b->drive->air);
+
+	if (!is_held(d) || now >= d->connect_end_ms)
+		return; /* too late: the timer says so */
+	(void)event_del(d->timer);
+	if (air_radio_connect(
+		    b->radio, d->address, (uint32_t)(d->connect_end_ms - now), &d->link) != ERR_OK)
+		abort();
+}
+
 static void on_connect(struct bluez_device *d, DBusMessage *call)
 {
 	struct bluez *b = d->bluez;
@@ -203,12 +243,24 @@ static void on_connect(struct bluez_device *d, DBusMessage *call)
 		bluez_reply(b, call);
 	} else if (d->state != BLUEZ_IDLE || d->connect) {
 		bluez_error(b, call, FAILED, "Operation already in progress");
-	} else if (air_radio_connect(b->radio, d->address, 0, &d->link) != ERR_OK) {
-		bluez_error(b, call, FAILED, "le-connection-abort-by-local");
 	} else {
 		d->state = BLUEZ_CONNECTING;
+		d->link = 0;
 		d->connect = dbus_message_ref(call);
+		d->connect_end_ms = air_now_ms(b->drive->air) + CONNECT_MS;
+		if (b->discovering)
+			hold_connect(d);
+		else
+			bluez_begin_link(d);
 	}
+}
+
+static void cancel_connect(struct bluez_device *d)
+{
+	if (is_held(d))
+		connect_failed(d, ERR_CLOSED);
+	else
+		air_radio_disconnect(d->bluez->radio, d->link);
 }
 
 void bluez_on_connected(void *ctx, uint16_t link, enum err result)
@@ -221,12 +273,7 @@ void bluez_on_connected(void *ctx, uint16_t link, enum err result)
 		return;
 	}
 	if (result != ERR_OK) {
-		d->state = BLUEZ_IDLE;
-		fail_call(b, &d->connect,
-			result == ERR_CLOSED ? "br-connection-canceled"
-					     : "le-connection-abort-by-local");
-		if (result != ERR_CLOSED)
-			forget(d, true); /* a temporary device goes with the attempt */
+		connect_failed(d, result);
 		return;
 	}
 	d->state = BLUEZ_CONNECTED;
@@ -303,7 +350,9 @@ static void on_device_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	drive_sync(b->drive);
-	if (d->state == BLUEZ_CONNECTED)
+	if (is_held(d))
+		hold_connect(d);
+	else if (d->state == BLUEZ_CONNECTED)
 		resolve(d);
 	else if (d->state == BLUEZ_DISCONNECTING && d->link == 0)
 		gone(d);
@@ -327,7 +376,7 @@ static void on_disconnect(struct bluez_device *d, DBusMessage *call)
 
 	if (d->state == BLUEZ_IDLE || d->state == BLUEZ_CONNECTING) {
 		if (d->state == BLUEZ_CONNECTING)
-			air_radio_disconnect(b->radio, d->link);
+			cancel_connect(d);
 		bluez_reply(b, call);
 		return;
 	}
@@ -368,7 +417,7 @@ void bluez_remove_device(struct bluez *b, DBusMessage *call)
 		bluez_reply(b, call);
 		forget(d, true);
 	} else if (d->state == BLUEZ_CONNECTING) {
-		air_radio_disconnect(b->radio, d->link);
+		air_radio_disconnect(b->radio, d->link); /* held: there is none yet */
 		fail_call(b, &d->connect, "br-connection-canceled");
 		bluez_reply(b, call);
 		forget(d, true);

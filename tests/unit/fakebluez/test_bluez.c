@@ -1,0 +1,381 @@
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/crypto_openssl.h"
+#include "fakebluez/bluez.h"
+#include "firmware/port/host/sim_node.h"
+#include "support/private_bus.h"
+#include "unit/suite.h"
+
+/* Over a real bus, in told time: the air stands still but in pass_ms. */
+#define SPEED 1000
+#define SEED 7
+#define SCAN_MS 10500
+#define HEAR_MS 3000 /* one of 30 advertisements is heard, and one is met by a connection */
+#define CONNECT_MS 40000
+#define NODE "serial=FMBBF nodekey=000102030405060708090a0b0c0d0e0f rssi=-50"
+
+static struct private_bus bus;
+static struct event_base *base;
+static struct air *air;
+static struct drive drive;
+static struct bluez *bluez;
+static struct sim_node *node;
+static struct dbus_loop *client;
+static char device[BLUEZ_PATH_MAX]; /* the last one that was told of */
+static int ups, told;
+
+struct answer {
+	bool is_there;
+	char error[80]; /* its text; "": none */
+};
+
+/* --- the client ---------------------------------------------------------------------------------
+ */
+
+static void on_up(void *arg)
+{
+	(void)arg;
+	ups++;
+}
+
+static void on_down(void *arg)
+{
+	(void)arg;
+}
+
+static bool has_key(DBusMessageIter *it, const char *wanted)
+{
+	struct dbus_dict dict;
+	DBusMessageIter value;
+	const char *key;
+	bool found = false;
+
+	ck_assert_int_eq(dbus_dict_open(it, &dict), ERR_OK);
+	while (dbus_dict_next(&dict, &key, &value))
+		found = found || strcmp(key, wanted) == 0;
+	return found;
+}
+
+/* A device that is new, or was reported again, is told. */
+static bool on_signal(void *arg, DBusMessage *msg)
+{
+	bool is_new = dbus_message_is_signal(
+		msg, "org.freedesktop.DBus.ObjectManager", "InterfacesAdded");
+	const char *path = dbus_message_get_path(msg);
+	DBusMessageIter it;
+
+	(void)arg;
+	if (!is_new && !dbus_message_is_signal(msg, DBUS_INTERFACE_PROPERTIES, "PropertiesChanged"))
+		return false;
+	dbus_message_iter_init(msg, &it);
+	if (is_new)
+		dbus_message_iter_get_basic(&it, &path);
+	dbus_message_iter_next(&it);
+	if (!has_key(&it, is_new ? "org.bluez.Device1" : "ServiceData"))
+		return false;
+	told++;
+	snprintf(device, sizeof(device), "%s", path);
+	return true;
+}
+
+static const struct dbus_loop_events events = {on_up, on_down, on_signal};
+
+static void on_reply(void *arg, DBusMessage *reply)
+{
+	struct answer *a = arg;
+	const char *text = "";
+
+	a->is_there = true;
+	if (dbus_message_get_type(reply) == DBUS_MESSAGE_TYPE_ERROR)
+		ck_assert(dbus_message_get_args(
+			reply, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID));
+	snprintf(a->error, sizeof(a->error), "%s", text);
+}
+
+static void send_call(DBusMessage *msg, struct answer *a)
+{
+	*a = (struct answer){false, ""};
+	ck_assert_int_eq(dbus_loop_call(client, msg, 50000, on_reply, a, NULL), ERR_OK);
+}
+
+static DBusMessage *method(const char *path, const char *interface, const char *member)
+{
+	return dbus_message_new_method_call("org.bluez", path, interface, member);
+}
+
+static void call(DBusMessage *msg)
+{
+	struct answer a;
+
+	send_call(msg, &a);
+	while (!a.is_there)
+		event_base_loop(base, EVLOOP_ONCE);
+	ck_assert_str_eq(a.error, "");
+}
+
+static void call_adapter(const char *member)
+{
+	call(method(BLUEZ_ADAPTER_PATH, "org.bluez.Adapter1", member));
+}
+
+/* All signals and answers that were under way are here. */
+static void settle(void)
+{
+	call(method("/", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"));
+}
+
+static void call_device(const char *member, struct answer *a)
+{
+	send_call(method(device, "org.bluez.Device1", member), a);
+	settle();
+}
+
+static void want_duplicates(void)
+{
+	DBusMessage *msg = method(BLUEZ_ADAPTER_PATH, "org.bluez.Adapter1", "SetDiscoveryFilter");
+	const char *key = "DuplicateData";
+	dbus_bool_t yes = TRUE;
+	DBusMessageIter it, dict, entry, value;
+
+	dbus_message_iter_init_append(msg, &it);
+	dbus_message_iter_open_container(&it, DBUS_TYPE_ARRAY, "{sv}", &dict);
+	dbus_message_iter_open_container(&dict, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
+	dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &key);
+	dbus_message_iter_open_container(&entry, DBUS_TYPE_VARIANT, "b", &value);
+	dbus_message_iter_append_basic(&value, DBUS_TYPE_BOOLEAN, &yes);
+	dbus_message_iter_close_container(&entry, &value);
+	dbus_message_iter_close_container(&dict, &entry);
+	dbus_message_iter_close_container(&it, &dict);
+	call(msg);
+}
+
+static void remove_device(void)
+{
+	DBusMessage *msg = method(BLUEZ_ADAPTER_PATH, "org.bluez.Adapter1", "RemoveDevice");
+	const char *path = device;
+
+	dbus_message_append_args(msg, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID);
+	call(msg);
+}
+
+/* --- the world ----------------------------------------------------------------------------------
+ */
+
+static void pass_ms(uint64_t ms)
+{
+	uint64_t until_ms = air_now_ms(air) + ms;
+
+	drive_limit(&drive, until_ms);
+	while (air_now_ms(air) < until_ms) {
+		event_base_loop(base, EVLOOP_ONCE);
+		drive_sync(&drive);
+	}
+	settle();
+}
+
+static void start_discovery(void)
+{
+	call_adapter("StartDiscovery");
+	while (!bluez->discovering)
+		event_base_loop(base, EVLOOP_ONCE);
+}
+
+static void on_ready(void *arg)
+{
+	(void)arg;
+	ups++;
+}
+
+/* A node that advertises, and a client that discovers it and has been told of it once. */
+static void begin(void)
+{
+	struct sim_spec spec;
+
+	printf("seed=%d\n", SEED);
+	ups = told = 0;
+	private_bus_start(&bus);
+	base = event_base_new();
+	air = air_new(SEED, aes128_default());
+	ck_assert_int_eq(sim_spec_parse(NODE, &spec), ERR_OK);
+	ck_assert_int_eq(air_add_node(air, &spec, NULL, &node), ERR_OK);
+	ck_assert_int_eq(drive_init(&drive, base, air, SPEED), ERR_OK);
+	drive_limit(&drive, 0);
+	ck_assert_int_eq(bluez_new(&drive, bus.address, on_ready, NULL, &bluez), ERR_OK);
+	ck_assert_int_eq(dbus_loop_new(base, bus.address, &events, NULL, &client), ERR_OK);
+	while (ups < 2)
+		event_base_loop(base, EVLOOP_ONCE);
+	dbus_loop_add_match(client, "type='signal',sender='org.bluez'");
+	want_duplicates();
+	start_discovery();
+	pass_ms(HEAR_MS);
+	ck_assert_int_eq(told, 1);
+}
+
+static void end(void)
+{
+	dbus_loop_free(client);
+	bluez_free(bluez);
+	drive_done(&drive);
+	air_free(air);
+	event_base_free(base);
+	private_bus_stop(&bus);
+	dbus_shutdown();
+	libevent_global_shutdown();
+}
+
+/* --- what is heard ------------------------------------------------------------------------------
+ */
+
+START_TEST(a_device_is_heard_once_a_scan)
+{
+	begin();
+	for (int scan = 1; scan < 5; scan++) {
+		pass_ms(SCAN_MS - HEAR_MS - 1);
+		ck_assert_int_eq(told, scan);
+		pass_ms(HEAR_MS + 1);
+		ck_assert_int_eq(told, scan + 1);
+	}
+	ck_assert(bluez->discovering);
+	end();
+}
+END_TEST
+
+START_TEST(a_new_discovery_hears_it_at_once)
+{
+	begin();
+	for (int i = 1; i < 4; i++) {
+		call_adapter("StopDiscovery");
+		pass_ms(HEAR_MS);
+		ck_assert_int_eq(told, i);
+		start_discovery();
+		pass_ms(HEAR_MS);
+		ck_assert_int_eq(told, i + 1);
+	}
+	end();
+}
+END_TEST
+
+START_TEST(a_removed_device_is_heard_in_the_next_scan)
+{
+	begin();
+	remove_device();
+	pass_ms(SCAN_MS - HEAR_MS - 1);
+	ck_assert_int_eq(told, 1);
+	ck_assert_ptr_null(bluez->devices);
+	pass_ms(HEAR_MS + 1);
+	ck_assert_int_eq(told, 2);
+	end();
+}
+END_TEST
+
+/* --- connecting ---------------------------------------------------------------------------------
+ */
+
+START_TEST(connect_waits_for_the_end_of_the_discovery)
+{
+	struct answer connect;
+
+	begin();
+	call_device("Connect", &connect);
+	pass_ms(SCAN_MS - HEAR_MS - 1);
+	ck_assert(!connect.is_there);
+	call_adapter("StopDiscovery");
+	pass_ms(HEAR_MS);
+	ck_assert(connect.is_there);
+	ck_assert_str_eq(connect.error, "");
+	end();
+}
+END_TEST
+
+START_TEST(connect_is_made_in_the_next_scan)
+{
+	struct answer connect;
+
+	begin();
+	call_device("Connect", &connect);
+	pass_ms(SCAN_MS - HEAR_MS - 1);
+	ck_assert(!connect.is_there);
+	pass_ms(HEAR_MS + 1);
+	ck_assert(connect.is_there);
+	ck_assert_str_eq(connect.error, "");
+	ck_assert_int_eq(told, 2);
+	end();
+}
+END_TEST
+
+START_TEST(waiting_connect_is_cancelled)
+{
+	struct answer connect, other;
+
+	begin();
+	call_device("Connect", &connect);
+	call_device("Connect", &other);
+	ck_assert_str_eq(other.error, "Operation already in progress");
+	ck_assert(!connect.is_there);
+	call_device("Disconnect", &other);
+	ck_assert_str_eq(other.error, "");
+	ck_assert(connect.is_there);
+	ck_assert_str_eq(connect.error, "br-connection-canceled");
+	call_device("Connect", &connect);
+	remove_device();
+	ck_assert_str_eq(connect.error, "br-connection-canceled");
+	pass_ms(2 * CONNECT_MS); /* and nothing comes of it */
+	ck_assert_int_eq(told, 1 + (HEAR_MS + 2 * CONNECT_MS) / SCAN_MS);
+	end();
+}
+END_TEST
+
+START_TEST(waiting_connect_ends_with_the_power)
+{
+	struct answer connect;
+
+	begin();
+	call_device("Connect", &connect);
+	bluez_set_powered(bluez, false);
+	settle();
+	ck_assert_str_eq(connect.error, "Input/output error");
+	ck_assert_ptr_null(bluez->devices);
+	end();
+}
+END_TEST
+
+/* Whether or not the discovery stops in between. */
+START_TEST(connect_to_a_silent_peer_fails_40_s_after_the_call)
+{
+	struct answer connect;
+
+	begin();
+	sim_node_power(node, false);
+	call_device("Connect", &connect);
+	pass_ms(CONNECT_MS / 2);
+	if (_i == 1)
+		call_adapter("StopDiscovery");
+	pass_ms(CONNECT_MS / 2 - 1);
+	ck_assert(!connect.is_there);
+	pass_ms(1);
+	while (!connect.is_there)
+		event_base_loop(base, EVLOOP_ONCE);
+	ck_assert_str_eq(connect.error, "le-connection-abort-by-local");
+	ck_assert_ptr_null(bluez->devices);
+	end();
+}
+END_TEST
+
+static void fill(TCase *tc)
+{
+	tcase_add_test(tc, a_device_is_heard_once_a_scan);
+	tcase_add_test(tc, a_new_discovery_hears_it_at_once);
+	tcase_add_test(tc, a_removed_device_is_heard_in_the_next_scan);
+	tcase_add_test(tc, connect_waits_for_the_end_of_the_discovery);
+	tcase_add_test(tc, connect_is_made_in_the_next_scan);
+	tcase_add_test(tc, waiting_connect_is_cancelled);
+	tcase_add_test(tc, waiting_connect_ends_with_the_power);
+	tcase_add_loop_test(tc, connect_to_a_silent_peer_fails_40_s_after_the_call, 0, 2);
+}
+
+int main(void)
+{
+	return suite_main("fakebluez", fill);
+}
