@@ -342,14 +342,16 @@ void bluez_on_disconnected(void *ctx, uint16_t link, uint8_t hci_reason)
 	arm(d, GONE_MS);
 }
 
-static void on_device_timer(evutil_socket_t fd, short what, void *arg)
+static bool is_there(const struct bluez *b, const struct bluez_device *wanted)
 {
-	struct bluez_device *d = arg;
-	struct bluez *b = d->bluez;
+	for (const struct bluez_device *d = b->devices; d; d = d->next)
+		if (d == wanted)
+			return true;
+	return false;
+}
 
-	(void)fd;
-	(void)what;
-	drive_sync(b->drive);
+static void on_due(struct bluez_device *d)
+{
 	if (is_held(d))
 		hold_connect(d);
 	else if (d->state == BLUEZ_CONNECTED)
@@ -357,7 +359,19 @@ static void on_device_timer(evutil_socket_t fd, short what, void *arg)
 	else if (d->state == BLUEZ_DISCONNECTING && d->link == 0)
 		gone(d);
 	else if (d->state == BLUEZ_DISCONNECTING)
-		air_radio_disconnect(b->radio, d->link);
+		air_radio_disconnect(d->bluez->radio, d->link);
+}
+
+/* It may go in what the air catches up with. */
+static void on_device_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct bluez *b = ((struct bluez_device *)arg)->bluez;
+
+	(void)fd;
+	(void)what;
+	drive_sync(b->drive);
+	if (is_there(b, arg))
+		on_due(arg);
 	drive_arm(b->drive);
 }
 

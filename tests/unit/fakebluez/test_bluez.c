@@ -151,13 +151,13 @@ static void want_duplicates(void)
 	call(msg);
 }
 
-static void remove_device(void)
+static DBusMessage *method_remove(void)
 {
 	DBusMessage *msg = method(BLUEZ_ADAPTER_PATH, "org.bluez.Adapter1", "RemoveDevice");
 	const char *path = device;
 
 	dbus_message_append_args(msg, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID);
-	call(msg);
+	return msg;
 }
 
 /* --- the world ----------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ END_TEST
 START_TEST(a_removed_device_is_heard_in_the_next_scan)
 {
 	begin();
-	remove_device();
+	call(method_remove());
 	pass_ms(SCAN_MS - HEAR_MS - 1);
 	ck_assert_int_eq(told, 1);
 	ck_assert_ptr_null(bluez->devices);
@@ -319,7 +319,7 @@ START_TEST(waiting_connect_is_cancelled)
 	ck_assert(connect.is_there);
 	ck_assert_str_eq(connect.error, "br-connection-canceled");
 	call_device("Connect", &connect);
-	remove_device();
+	call(method_remove());
 	ck_assert_str_eq(connect.error, "br-connection-canceled");
 	pass_ms(2 * CONNECT_MS); /* and nothing comes of it */
 	ck_assert_int_eq(told, 1 + (HEAR_MS + 2 * CONNECT_MS) / SCAN_MS);
@@ -363,6 +363,33 @@ START_TEST(connect_to_a_silent_peer_fails_40_s_after_the_call)
 }
 END_TEST
 
+/* --- losing -------------------------------------------------------------------------------------
+ */
+
+/* The machine was slow: the peer has gone in what the air catches up with. */
+START_TEST(a_device_may_go_before_its_timer_is_served)
+{
+	struct answer removed;
+
+	begin();
+	call_adapter("StopDiscovery");
+	call_device("Connect", &removed);
+	pass_ms(HEAR_MS);
+	ck_assert_int_eq(bluez->devices->state, BLUEZ_CONNECTED);
+	send_call(method_remove(), &removed);
+	settle();
+	sim_node_power(node, false);
+	drive_limit(&drive, air_now_ms(air) + HEAR_MS);
+	drive.base_ms += HEAR_MS;
+	event_active(bluez->devices->timer, EV_TIMEOUT, 0);
+	while (!removed.is_there)
+		event_base_loop(base, EVLOOP_ONCE);
+	ck_assert_str_eq(removed.error, "");
+	ck_assert_ptr_null(bluez->devices);
+	end();
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
 	tcase_add_test(tc, a_device_is_heard_once_a_scan);
@@ -373,6 +400,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, waiting_connect_is_cancelled);
 	tcase_add_test(tc, waiting_connect_ends_with_the_power);
 	tcase_add_loop_test(tc, connect_to_a_silent_peer_fails_40_s_after_the_call, 0, 2);
+	tcase_add_test(tc, a_device_may_go_before_its_timer_is_served);
 }
 
 int main(void)
