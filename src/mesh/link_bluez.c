@@ -195,8 +195,11 @@ static void on_news(struct bz *bz, const struct bz_news *news)
 		return;
 	bz_conns_news(bz, news);
 	/* The table may have lost the object meanwhile: a callback may do anything. */
-	if (bz_objects_find(&bz->objects, news->path) == news->object && news->object)
+	if (bz_objects_find(&bz->objects, news->path) == news->object && news->object) {
+		if (news->bits & BZ_NEWS_ADVERT)
+			bz_scan_heard(bz, news->object);
 		tell_advert(bz, news);
+	}
 	bz_scan_review(bz);
 }
 

@@ -327,6 +327,7 @@ static void on_connected(void *arg, DBusMessage *reply)
 		device->is_connected = true;
 	c->is_late = false;
 	enter(c, BZ_CONN_RESOLVE, RESOLVE_MS);
+	bz_scan_review(c->bz);
 	resolve(c);
 }
 
@@ -341,9 +342,10 @@ static void connect_now(struct bz_conn *c)
 	if (bz_call(c->bz, c->path, "org.bluez.Device1", "Connect", DBUS_TYPE_INVALID, NULL,
 		    CALL_MS, on_connected, c, &c->call) != ERR_OK)
 		failed(c, LINK_DOWN_CONNECT);
+	bz_scan_review(c->bz);
 }
 
-static unsigned in_flight(const struct bz *bz)
+unsigned bz_conns_in_flight(const struct bz *bz)
 {
 	unsigned n = 0;
 
@@ -367,7 +369,7 @@ static enum wait_step wait_decide(const struct bz_conn *c, uint64_t now_ms)
 
 		return is_due ? STEP_HANG_UP : STEP_HOLD;
 	}
-	return in_flight(c->bz) < IN_FLIGHT_MAX ? STEP_CONNECT : STEP_HOLD;
+	return bz_conns_in_flight(c->bz) < IN_FLIGHT_MAX ? STEP_CONNECT : STEP_HOLD;
 }
 
 static void hold(struct bz_conn *c, uint64_t now_ms)

@@ -33,6 +33,9 @@ struct bz_object {
 	bool is_resolved;
 	uint8_t data[BZ_DATA_MAX]; /* ServiceData under 0xFE12 */
 	size_t data_bytes;
+	/* kept by link_bluez_scan.c */
+	unsigned scan;          /* the last one that it was heard in */
+	uint64_t scan_heard_ms; /* first in that one */
 };
 
 struct bz_objects {

@@ -13,18 +13,31 @@ struct event;
 /* --- scanning (link_bluez_scan.c) --------------------------------------------------------------
  */
 
-enum bz_scan_state { BZ_SCAN_OFF, BZ_SCAN_FILTER, BZ_SCAN_START, BZ_SCAN_ON, BZ_SCAN_STOP };
+enum bz_scan_state {
+	BZ_SCAN_OFF,
+	BZ_SCAN_FILTER, /* SetDiscoveryFilter is called */
+	BZ_SCAN_START,  /* StartDiscovery is called */
+	BZ_SCAN_ON,
+	BZ_SCAN_STOP, /* StopDiscovery is called */
+	BZ_SCAN_HUSH  /* off, for those who connect */
+};
 
 struct bz_scan {
 	enum bz_scan_state state;
 	bool is_wished; /* by the owner of the link */
 	struct dbus_call *call;
-	struct timer timer; /* the next try, or the next look at Discovering */
+	struct timer timer;  /* the next try, the end of a scan or a hush */
+	unsigned number;     /* of the scan, to tell who was heard in it */
+	uint64_t since_ms;   /* when it began */
+	uint64_t started_ms; /* when StartDiscovery was last answered */
+	bool is_repeating;   /* somebody was heard twice in it: nobody filters */
 };
 
 void bz_scan_init(struct bz *bz);
 /* Something that scanning depends on has changed: wishes, adapter, who waits for a device. */
 void bz_scan_review(struct bz *bz);
+/* An advert of this device has come. */
+void bz_scan_heard(struct bz *bz, struct bz_object *device);
 /* The adapter or bluetoothd is gone, and our discovery with it. */
 void bz_scan_reset(struct bz *bz);
 
@@ -106,6 +119,8 @@ void bz_conns_free(struct bz *bz);
 void bz_hang_up(struct bz *bz, const char *path);
 /* Does any of them wait for an advert of its device? */
 bool bz_conns_need_scan(const struct bz *bz);
+/* Connects that bluetoothd has not answered yet. */
+unsigned bz_conns_in_flight(const struct bz *bz);
 
 /* Takes fd over, also on error. */
 ENR_MUST_CHECK enum err bz_io_set_notify(struct bz_conn *c, int fd);

@@ -2,6 +2,11 @@
  * Discovery: SetDiscoveryFilter, StartDiscovery, and again until it works. bluetoothd answers
  * NotReady, InProgress or anything else for reasons of its own (a dead client's scan that the
  * kernel still runs, an adapter that is just waking up), so every error is met by another try.
+ *
+ * The kernel has the controller report each address once a scan, whatever DuplicateData says, and
+ * scans anew after 10 s only (seen with 6.1; the drivers of some controllers make up for it). And
+ * while it scans, it begins a link only upon a report of that peer. So a scan here is a short one,
+ * unless adverts are seen to come again within it, and there is none while a link is being made.
  */
 #include "base/log.h"
 #include "mesh/link_bluez_room.h"
@@ -10,6 +15,12 @@
 #define RETRY_MS 1500
 /* Discovering follows StartDiscovery by up to 10 s under a flood of new devices. */
 #define LOOK_MS 15000
+#define SCAN_MS 3000 /* nodes advertise every 0.1 to 1 s */
+/* Two adverts of one node, not two signals about one advert. */
+#define REPEATED_MS 50
+/* Whoever connects has the air to himself for so long, then the others are heard. */
+#define HUSH_MS 4000
+#define LISTEN_MS 1000
 
 static bool wants(const struct bz *bz)
 {
@@ -47,14 +58,22 @@ static void stop_unasked(struct bz *bz)
 		log_debug("bluez: StopDiscovery not sent error=%s", err_text(e));
 }
 
+static void begin_scan(struct bz *bz)
+{
+	bz->scan.number++;
+	bz->scan.since_ms = timers_now(bz->timers);
+	bz->scan.is_repeating = false;
+	enter(bz, BZ_SCAN_ON, SCAN_MS);
+}
+
 static void on_started(void *arg, DBusMessage *reply)
 {
 	struct bz *bz = arg;
 
 	bz->scan.call = NULL;
 	if (dbus_reply_check(reply, "") == ERR_OK) {
-		log_debug("bluez: discovery started");
-		enter(bz, BZ_SCAN_ON, LOOK_MS);
+		bz->scan.started_ms = timers_now(bz->timers);
+		begin_scan(bz);
 		bz_scan_review(bz);
 		return;
 	}
@@ -99,7 +118,10 @@ static void on_stopped(void *arg, DBusMessage *reply)
 		enter(bz, BZ_SCAN_ON, RETRY_MS);
 		return;
 	}
-	enter(bz, BZ_SCAN_OFF, 0);
+	if (bz_conns_in_flight(bz) > 0)
+		enter(bz, BZ_SCAN_HUSH, HUSH_MS);
+	else
+		enter(bz, BZ_SCAN_OFF, 0);
 	bz_scan_review(bz);
 }
 
@@ -111,38 +133,82 @@ static void stop(struct bz *bz)
 		enter(bz, BZ_SCAN_OFF, 0);
 }
 
+static bool is_discovering(const struct bz *bz)
+{
+	const struct bz_object *adapter = bz_objects_find(&bz->objects, bz->adapter);
+
+	return adapter && adapter->is_discovering;
+}
+
+/* Somebody connects: the others have been listened to long enough, or will have been soon. */
+static void hush_in_time(struct bz *bz)
+{
+	uint64_t now_ms = timers_now(bz->timers), from_ms = bz->scan.since_ms + LISTEN_MS;
+
+	if (now_ms < from_ms)
+		timer_arm(bz->timers, &bz->scan.timer, from_ms - now_ms);
+	else if (is_discovering(bz))
+		stop(bz);
+}
+
 void bz_scan_review(struct bz *bz)
 {
-	bool on = wants(bz);
+	bool on = wants(bz), is_connecting = bz_conns_in_flight(bz) > 0;
 
+	if (bz->scan.state == BZ_SCAN_HUSH && !is_connecting)
+		enter(bz, BZ_SCAN_OFF, 0);
 	if (bz->scan.state == BZ_SCAN_OFF && on && !bz->scan.timer.armed)
 		set_filter(bz);
 	else if (bz->scan.state == BZ_SCAN_ON && !on)
 		stop(bz);
+	else if (bz->scan.state == BZ_SCAN_ON && is_connecting)
+		hush_in_time(bz);
 }
 
 /* Somebody else's power switch, or bluetoothd itself, may have ended the discovery unnoticed. */
 static void look(struct bz *bz)
 {
-	const struct bz_object *adapter = bz_objects_find(&bz->objects, bz->adapter);
-
-	if (adapter && !adapter->is_discovering) {
-		log_info("bluez: discovery has stopped by itself, starting it again");
-		stop_unasked(bz);
-		enter(bz, BZ_SCAN_OFF, RETRY_MS);
-	} else {
-		enter(bz, BZ_SCAN_ON, LOOK_MS);
+	if (timers_now(bz->timers) < bz->scan.started_ms + LOOK_MS) {
+		enter(bz, BZ_SCAN_ON, RETRY_MS);
+		return;
 	}
+	log_info("bluez: discovery has stopped by itself, starting it again");
+	stop_unasked(bz);
+	enter(bz, BZ_SCAN_OFF, RETRY_MS);
+}
+
+static void end_scan(struct bz *bz)
+{
+	if (!is_discovering(bz))
+		look(bz);
+	else if (bz->scan.is_repeating && bz_conns_in_flight(bz) == 0)
+		begin_scan(bz);
+	else
+		stop(bz);
 }
 
 static void on_timer(void *arg)
 {
 	struct bz *bz = arg;
 
+	if (bz->scan.state == BZ_SCAN_HUSH)
+		enter(bz, BZ_SCAN_OFF, 0);
 	if (bz->scan.state == BZ_SCAN_ON && wants(bz))
-		look(bz);
+		end_scan(bz);
 	else
 		bz_scan_review(bz);
+}
+
+void bz_scan_heard(struct bz *bz, struct bz_object *device)
+{
+	uint64_t now_ms = timers_now(bz->timers);
+
+	if (device->scan != bz->scan.number) {
+		device->scan = bz->scan.number;
+		device->scan_heard_ms = now_ms;
+	} else if (now_ms >= device->scan_heard_ms + REPEATED_MS) {
+		bz->scan.is_repeating = true;
+	}
 }
 
 void bz_scan_init(struct bz *bz)

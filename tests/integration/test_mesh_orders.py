@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from harness import need_root  # noqa: E402
 from lab import wait_until  # noqa: E402
-from meshlab import NEAR, Building, expect, label, main, member, network_keys, node, node_key  # noqa: E402
+from meshlab import FAR, NEAR, Building, expect, label, main, member, network_keys, node, node_key  # noqa: E402
 
 GATEWAY, A, B, C = "FMBBC", "FMBBF", "FMBBG", "FMBBH"
 OTHER = 777  # a network that is not ours
@@ -31,6 +31,7 @@ def test_remove_of_a_node_that_is_gone():
 
 def test_node_of_another_network_only_by_force():
     with Building([member(GATEWAY, 480, 1), member(A, OTHER, 9), member(B, OTHER + 1, 10, rssi=-127)]) as b:
+        b.order("rssi", GATEWAY, A, FAR)  # heard by our own radio only
         b.add(A)
         n = b.wait_over(A, "failed")
         expect((n["reason"], n["code"]) == ("other_enrollment", 0x10), n)

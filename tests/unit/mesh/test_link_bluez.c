@@ -495,6 +495,63 @@ START_TEST(discovery_is_tried_until_it_works)
 }
 END_TEST
 
+static void discovering(void)
+{
+	bluez_script_property(&bz, SCRIPT_ADAPTER, "org.bluez.Adapter1", "Discovering", true);
+	settle();
+}
+
+/* The kernel has the controller report everybody once a scan. */
+START_TEST(scans_anew_while_nobody_is_heard_twice)
+{
+	begin();
+	discovering();
+	pass_ms(2900);
+	ck_assert_int_eq(bz.calls[SCRIPT_STOP], 0);
+	pass_ms(100);
+	until(&bz.calls[SCRIPT_STOP], 1);
+	until(&bz.calls[SCRIPT_START], 2);
+	settle();
+	pass_ms(1000);
+	settle(); /* the same node: this radio does not filter */
+	pass_ms(3000);
+	settle();
+	ck_assert_int_eq(bz.calls[SCRIPT_STOP], 1);
+	pass_ms(3000); /* once only in this one */
+	until(&bz.calls[SCRIPT_START], 3);
+	ck_assert_int_eq(bz.calls[SCRIPT_STOP], 2);
+	end();
+}
+END_TEST
+
+/* While it scans, the kernel makes a link only upon a report of that peer. */
+START_TEST(hushes_for_a_connect_and_listens_in_between)
+{
+	begin();
+	discovering();
+	bz.answers[SCRIPT_CONNECT].is_silent = true;
+	open_conn();
+	until(&bz.calls[SCRIPT_CONNECT], 1);
+	ck_assert_int_eq(bz.calls[SCRIPT_STOP], 0);
+	pass_ms(1000); /* the others are heard so long */
+	until(&bz.calls[SCRIPT_STOP], 1);
+	settle();
+	pass_ms(3900);
+	settle();
+	ck_assert_int_eq(bz.calls[SCRIPT_START], 1);
+	pass_ms(100); /* a peer that is silent */
+	until(&bz.calls[SCRIPT_START], 2);
+	settle();
+	pass_ms(1000);
+	until(&bz.calls[SCRIPT_STOP], 2);
+	settle();
+	link_.ops->disconnect(link_.impl, conn);
+	pass_ms(1);
+	until(&bz.calls[SCRIPT_START], 3); /* nobody connects any more: at once */
+	end();
+}
+END_TEST
+
 START_TEST(power_off_ends_all_and_power_on_starts_again)
 {
 	begin();
@@ -558,6 +615,8 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, signals_of_wrong_types_change_nothing);
 	tcase_add_test(tc, signals_of_strangers_change_nothing);
 	tcase_add_test(tc, discovery_is_tried_until_it_works);
+	tcase_add_test(tc, scans_anew_while_nobody_is_heard_twice);
+	tcase_add_test(tc, hushes_for_a_connect_and_listens_in_between);
 	tcase_add_test(tc, power_off_ends_all_and_power_on_starts_again);
 	tcase_add_test(tc, bluetoothd_dies_and_comes_back);
 	tcase_add_test(tc, links_of_a_former_life_are_ended);

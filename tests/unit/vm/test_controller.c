@@ -192,6 +192,19 @@ START_TEST(reports_those_of_its_list_only_if_so_told)
 }
 END_TEST
 
+START_TEST(reports_each_address_once_a_scan_if_so_told)
+{
+	scan(0, 0);
+	for (int i = 0; i < 2; i++) {
+		command(0x200C, "\x01\x01", 2);
+		heard.packets = 0;
+		hear(true);
+		hear(false);
+		ck_assert_uint_eq(heard.packets, 1);
+	}
+}
+END_TEST
+
 START_TEST(makes_one_connection_at_a_time)
 {
 	connect_to_peer(0);
@@ -261,6 +274,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, reports_only_while_scanning);
 	tcase_add_test(tc, asks_for_the_scan_response_when_active);
 	tcase_add_test(tc, reports_those_of_its_list_only_if_so_told);
+	tcase_add_test(tc, reports_each_address_once_a_scan_if_so_told);
 	tcase_add_test(tc, makes_one_connection_at_a_time);
 	tcase_add_test(tc, refuses_connections_that_it_cannot_make);
 	tcase_add_test(tc, cancels);
