@@ -12,7 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import harness  # noqa: E402
 from lab import LabError, wait_until  # noqa: E402
-from meshlab import GATEWAY, NEAR, A, B, C, Building, Events, check_attached_anew, expect, member, node  # noqa: E402, F401
+from meshlab import FAR, GATEWAY, NEAR, A, B, C, Building, Events, check_attached_anew, expect, member, node  # noqa: E402, F401
 import meshlab  # noqa: E402
 
 CONTROL = "/run/enrolld/control.sock"
