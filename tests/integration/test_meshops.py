@@ -8,52 +8,22 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from lab import Lab, LabError, wait_until  # noqa: E402
-from meshlab import HASTE, LINK, SPEED, expect, main  # noqa: E402
+from lab import LabError, wait_until  # noqa: E402
+from meshlab import FAR, NEAR, Building, expect, main, member, node  # noqa: E402
 
 NETWORK = 480
-KEYS = {"network_key": "10" * 16, "user_base_key": "11" * 16, "organization_key": "12" * 16}
 
 
-def node_key(serial):
-    return "%02x" % (1 + ord(serial[-1]) % 200) * 16
-
-
-def stranger(serial, x):
-    return "serial=%s nodekey=%s rssi=-127 pos=%d,2" % (serial, node_key(serial), x)
-
-
-def member(serial, node_id, rssi):
-    return "%s network=%d id=%d netkey=%s userkey=%s orgkey=%s rssi=%d" % (
-        stranger(serial, node_id).replace(" rssi=-127", ""), NETWORK, node_id, KEYS["network_key"],
-        KEYS["user_base_key"], KEYS["organization_key"], rssi)
-
-
-class World(Lab):
+class World(Building):
     """A gateway node in range, members and strangers that only they hear."""
 
     def __init__(self, members=3, strangers=(), attach=True):
-        super().__init__()
-        self.lines = [member("FMBB" + "BCDFGHJ"[i], i + 1, -50 if i == 0 else -127) for i in range(members)]
-        self.lines += [stranger(s, 3 + i % 3) for i, s in enumerate(strangers)]
+        super().__init__([member("FMBB" + "BCDFGHJ"[i], NETWORK, i + 1, FAR if i else NEAR, pos=(i + 1, 2))
+                          for i in range(members)] + [node(s, pos=(3 + i % 3, 2)) for i, s in enumerate(strangers)])
         self.size, self.attach = members, attach
 
-    def __enter__(self):
-        try:
-            self.begin()
-        except BaseException:
-            self.show_logs()
-            self.close()
-            raise
-        return self
-
     def begin(self):
-        self.start_air(self.lines, speed=SPEED, link=LINK)
-        expect(self.processes["fakebluez"].stdout.readline() == b"ready\n", "fakebluez is not ready")
-        self.init()
-        self.hurry(HASTE)
-        self.start()
-        self.ctl("network", "add", NETWORK, "--key-file", "-", input="".join("%s %s\n" % kv for kv in KEYS.items()))
+        super().begin()
         if self.attach:
             wait_until("the gateway node", lambda: self.json("status")["mesh"]["link_state"] == "connected")
             wait_until("the whole mesh", self.is_whole, 60)
@@ -63,14 +33,6 @@ class World(Lab):
         last = json.loads(r.stdout.splitlines()[-1]) if r.stdout else {}
         return last.get("expected") == self.size and last.get("answered") == self.size
 
-    def order(self, *words):
-        p = self.processes["fakebluez"]
-        p.stdin.write((" ".join(map(str, words)) + "\n").encode())
-        p.stdin.flush()
-        answer = p.stdout.readline().decode().strip()
-        expect(answer and not answer.startswith("error"), "fakebluez: %s: %s" % (words, answer))
-        return answer
-
     def lines_of(self, *args, **kw):
         """All objects that a command prints, one a line."""
         r = self.ctl(*args, json_output=True, **kw)
@@ -78,8 +40,7 @@ class World(Lab):
 
 
 def add(lab, serial, *options):
-    label = "qt=1&v=1&mf=024D&s=%s&nk=%s\n" % (serial, node_key(serial).upper())
-    return lab.ctl("node", "add", "--qr-file", "-", "--wait", "--timeout", "100s", *options, input=label)
+    return lab.add(serial, options=("--wait", "--timeout", "100s", *options))
 
 
 def test_nodes_lists_the_members_with_their_state():
@@ -129,7 +90,7 @@ def test_proposals_tells_who_hears_a_node():
 
 def test_proposals_of_known_nodes_have_their_names():
     with World(2, ["FMCCC"]) as lab:
-        lab.ctl("node", "add", "--qr-file", "-", "--name", "attic", input="qt=1&v=1&mf=024D&s=FMCCC&nk=%s\n" % ("77" * 16))
+        lab.add("FMCCC", options=("--name", "attic"), key="77" * 16)
         got = lab.lines_of("mesh", "proposals", "FMCCC")
         heard = [p for p in got if p["event"] == "proposal"]
         expect(heard and heard[0]["name"] == "attic" and heard[0]["state"], got)
@@ -150,7 +111,7 @@ def test_proposals_without_serials_listens():
         p = lab.spawn("listen", [lab.program("enrollctl"), "--socket", lab.path("control.sock"), "--json", "mesh",
                                  "proposals", "--timeout", "150s"], stdout=subprocess.PIPE)
         for serial in ("FMDD" + c for c in "BCDFGHJKLMNP"):  # short attempts: many requests
-            lab.ctl("node", "add", "--qr-file", "-", "--attempt", "3s", input="qt=1&v=1&mf=024D&s=%s&nk=%s\n" % (serial, "66" * 16))
+            lab.add(serial, options=("--attempt", "3s"), key="66" * 16)
         heard = []
         for line in p.stdout:
             heard.append(json.loads(line))
