@@ -42,7 +42,6 @@ struct bluez_device {
 	enum bluez_device_state state;
 	bool gatt_known;         /* its GATT objects are exported */
 	bool resolved;           /* ServicesResolved */
-	bool remove_after;       /* RemoveDevice waits for the link to go */
 	uint16_t link;           /* 0 while connecting: Connect is held, see bluez_begin_link */
 	uint64_t connect_end_ms; /* virtual: Connect has failed by then */
 	struct event *timer;     /* Connect is held; resolving; disconnecting */

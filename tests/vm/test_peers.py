@@ -34,14 +34,4 @@ def test_peer_that_never_answers_who_connects():
         g.wait_joined(A, timeout=120)
 
 
-def test_subscription_refused():
-    with Guest([node(A, NEAR), node(B, NEAR)]) as g:
-        g.order("peer", A, "refuses")
-        g.add(A, B)
-        g.wait_joined(B, timeout=120)
-        g.wait_log("%s subscribes" % A, 2, "radio")
-        g.order("peer", A, "none")
-        g.wait_joined(A, timeout=120)
-
-
 main(globals())

@@ -1,31 +1,10 @@
 #!/usr/bin/python3
-"""Eight nodes, one after the other and together; a wrong key; and that the node's own assertions would tell."""
+"""What a node refuses: a wrong key, a subscription, and a write that is too long: the node's own assertions would tell."""
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from vmlab import NEAR, A, B, Guest, LabError, expect, main, node  # noqa: E402
-
-EIGHT = ("FMBBF", "FMBBG", "FMBBH", "FMBBJ", "FMBBK", "FMBBL", "FMBBM", "FMBBN")
-
-
-def eight():
-    return Guest([node(s, NEAR, pos=(2, i)) for i, s in enumerate(EIGHT)])
-
-
-def test_eight_nodes_one_after_the_other():
-    with eight() as g:
-        for serial in EIGHT:
-            g.add(serial)
-            g.wait_joined(serial)
-        g.check_ids()
-
-
-def test_eight_nodes_together():
-    with eight() as g:
-        g.add(*EIGHT)
-        g.wait_joined(*EIGHT, timeout=150)
-        g.check_ids()
 
 
 def test_wrong_key():
@@ -56,6 +35,16 @@ def test_a_write_of_21_bytes_fails():
         expect("against the rules" in str(e) and "%s: write of more than 20 bytes" % A in str(e), str(e))
         return
     raise LabError("a write of 21 bytes went unnoticed")
+
+
+def test_subscription_refused():
+    with Guest([node(A, NEAR), node(B, NEAR)]) as g:
+        g.order("peer", A, "refuses")
+        g.add(A, B)
+        g.wait_joined(B, timeout=120)
+        g.wait_log("%s subscribes" % A, 2, "radio")
+        g.order("peer", A, "none")
+        g.wait_joined(A, timeout=120)
 
 
 main(globals())
