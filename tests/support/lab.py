@@ -74,7 +74,6 @@ class Lab:
         self.port = free_port()
         self.processes = {}
         self.bus_address = None
-        self.service = {}  # how enrolld is spawned, beyond its arguments
         self.haste = {}
         self.conf = {
             "store": {"database": self.path("enrolld.db"), "key_file": self.path("enrolld.key")},
@@ -202,7 +201,7 @@ class Lab:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
             s.bind(path)
             p = self.spawn("enrolld", [*prefix, self.program("enrolld"), "-c", conf],
-                           env={"NOTIFY_SOCKET": path, **self.haste, **(env or {})}, **self.service)
+                           env={"NOTIFY_SOCKET": path, **self.haste, **(env or {})})
             end = time.monotonic() + 30
             while wait:
                 if p.poll() is not None:

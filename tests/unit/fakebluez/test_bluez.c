@@ -273,14 +273,20 @@ END_TEST
 /* --- connecting ---------------------------------------------------------------------------------
  */
 
+/* A Connect that has waited until shortly before the next scan. */
+static void begin_held(struct answer *connect)
+{
+	begin();
+	call_device("Connect", connect);
+	pass_ms(SCAN_MS - HEAR_MS - 1);
+	ck_assert(!connect->is_there);
+}
+
 START_TEST(connect_waits_for_the_end_of_the_discovery)
 {
 	struct answer connect;
 
-	begin();
-	call_device("Connect", &connect);
-	pass_ms(SCAN_MS - HEAR_MS - 1);
-	ck_assert(!connect.is_there);
+	begin_held(&connect);
 	call_adapter("StopDiscovery");
 	pass_ms(HEAR_MS);
 	ck_assert(connect.is_there);
@@ -293,10 +299,7 @@ START_TEST(connect_is_made_in_the_next_scan)
 {
 	struct answer connect;
 
-	begin();
-	call_device("Connect", &connect);
-	pass_ms(SCAN_MS - HEAR_MS - 1);
-	ck_assert(!connect.is_there);
+	begin_held(&connect);
 	pass_ms(HEAR_MS + 1);
 	ck_assert(connect.is_there);
 	ck_assert_str_eq(connect.error, "");
