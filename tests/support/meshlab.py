@@ -67,6 +67,7 @@ class Events:
     def __init__(self, lab):
         self.seen = []
         self.more = threading.Condition()
+        self.limit = lab.LIMIT
         self.process = lab.spawn("watch", [lab.program("enrollctl"), "--socket", lab.path("control.sock"), "--json",
                                            "watch", "--object", "node"], stdout=subprocess.PIPE)
         first = self.process.stdout.readline()
@@ -83,9 +84,9 @@ class Events:
         with self.more:
             return [e["state"] for e in self.seen if e["id"] == serial]
 
-    def wait(self, serial, *states, timeout=60):
+    def wait(self, serial, *states):
         """Until it has been in one of these states."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + self.limit
         with self.more:
             while not any(e["id"] == serial and e["state"] in states for e in self.seen):
                 left = end - time.monotonic()
@@ -98,6 +99,7 @@ class Events:
 class Building(Lab):
     """A Lab with its air, its networks and their members; running when entered."""
     AIR = "fakebluez"  # the program that holds the nodes and takes orders
+    LIMIT = 120  # s; who waits longer for nodes waits in vain
 
     def __init__(self, lines, networks=(480,), first_node_id=None, speed=SPEED, seed=1):
         super().__init__()
@@ -161,24 +163,23 @@ class Building(Lab):
     def show(self, serial):
         return self.json("node", "show", serial)["node"]
 
-    def wait_state(self, serial, *states, timeout=90):
+    def wait_state(self, serial, *states):
         last = {}
 
         def there():
             last.update(self.show(serial))
             return last["state"] in states
         try:
-            wait_until(serial, there, timeout, 0.1)
+            wait_until(serial, there, self.LIMIT, 0.1)
         except LabError:
             raise LabError("%s is %s, not %s: %r" % (serial, last.get("state"), states, last)) from None
         return last
 
-    def wait_joined(self, *serials, timeout=90):
-        end = time.monotonic() + timeout
-        return [self.check(self.wait_over(s, "joined", end - time.monotonic())) for s in serials]
+    def wait_joined(self, *serials):
+        return [self.check(self.wait_over(s, "joined")) for s in serials]
 
-    def wait_over(self, serial, wanted, timeout=90):
-        n = self.wait_state(serial, *OVER, timeout=timeout)
+    def wait_over(self, serial, wanted):
+        n = self.wait_state(serial, *OVER)
         expect(n["state"] == wanted, "%s is %s, not %s: %r" % (serial, n["state"], wanted, n))
         return n
 
@@ -237,7 +238,7 @@ def faults(b, break_it, options=()):
         b.add(serial, options=options)
         b.events.wait(serial, *moment)
         break_it(serial)
-        b.wait_joined(serial, timeout=120)
+        b.wait_joined(serial)
     b.check_ids()
 
 

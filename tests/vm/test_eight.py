@@ -24,7 +24,7 @@ def test_eight_nodes_one_after_the_other():
 def test_eight_nodes_together():
     with eight() as g:
         g.add(*EIGHT)
-        g.wait_joined(*EIGHT, timeout=150)
+        g.wait_joined(*EIGHT)
         g.check_ids()
 
 

@@ -15,7 +15,7 @@ def test_link_lost_in_each_state_of_a_direct_enrollment():
         for serial, moment in MOMENTS.items():
             g.order("lose", serial, moment)
         g.add(*MOMENTS)
-        g.wait_joined(*MOMENTS, timeout=150)
+        g.wait_joined(*MOMENTS)
         broken = [line.split()[0] for line in g.log_text("radio").splitlines() if " breaks " in line]
         expect(sorted(broken) == sorted(MOMENTS), "each link broke once: %r" % broken)
         g.check_ids()

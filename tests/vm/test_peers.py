@@ -31,7 +31,7 @@ def test_peer_that_never_answers_who_connects():
         g.wait_log("%s stays silent" % A, 1, "radio")
         g.wait_joined(B)
         g.order("peer", A, "none")
-        g.wait_joined(A, timeout=120)
+        g.wait_joined(A)
 
 
 main(globals())

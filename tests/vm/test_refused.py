@@ -21,7 +21,7 @@ def write_by_hand(g, length):
     """As any other client of bluetoothd: connects to the one node there is and writes so many bytes to RX."""
     device = g.wait_object("/dev_[0-9A-F_]*$")
     g.busctl("call", device, "org.bluez.Device1", "Connect")
-    rx = g.wait_object("/dev_.*/char[0-9a-f]*$", UUID="00000002-acce-423c-93fd-0c07a0051858")
+    rx = g.wait_object("/dev_.*/char[0-9a-f]*$", uuid="00000002-acce-423c-93fd-0c07a0051858")
     g.busctl("call", rx, "org.bluez.GattCharacteristic1", "WriteValue", "aya{sv}", length, *[25] * length, 1, "type", "s", "command")
     g.wait_log("%s write of more than 20 bytes" % A, 1, "radio")
 
@@ -41,10 +41,10 @@ def test_subscription_refused():
     with Guest([node(A, NEAR), node(B, NEAR)]) as g:
         g.order("peer", A, "refuses")
         g.add(A, B)
-        g.wait_joined(B, timeout=120)
+        g.wait_joined(B)
         g.wait_log("%s subscribes" % A, 2, "radio")
         g.order("peer", A, "none")
-        g.wait_joined(A, timeout=120)
+        g.wait_joined(A)
 
 
 main(globals())

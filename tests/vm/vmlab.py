@@ -41,6 +41,7 @@ def state_of(service, *names):
 
 class Guest(Building):
     AIR = "radio"
+    LIMIT = 240  # more guests than processors, and these are emulated
     addresses = 0  # each adapter is a new one, of which bluetoothd remembers nothing
 
     def __init__(self, lines, networks=(480,), first_node_id=None, speed=1, seed=1):
@@ -87,7 +88,7 @@ class Guest(Building):
         systemctl("kill", "--signal=KILL", "enrolld")
         wait_until("the end of the watch", lambda: self.processes["watch"].poll() is not None)
         wait_until("the next enrolld", lambda: state_of("enrolld", "ActiveState", "NRestarts") == {
-            "ActiveState": "active", "NRestarts": str(self.kills)}, 30, 0.3)
+            "ActiveState": "active", "NRestarts": str(self.kills)}, self.LIMIT, 0.3)
         self.events = Events(self)
 
     # --- radio and bluetoothd ------------------------------------------------------------------
@@ -117,22 +118,24 @@ class Guest(Building):
         """Something of bluetoothd's, as root."""
         return run("busctl", "--timeout=60", verb, "org.bluez", path, *args)
 
-    def wait_object(self, pattern, UUID=None):
-        """The path of bluetoothd's that fits, and has this UUID."""
+    def wait_object(self, pattern, uuid=None):
+        """The path of bluetoothd's that fits, and is of this UUID."""
         def find():
-            for path in self.busctl("tree", "--list").split():
-                if re.search(pattern, path) and (not UUID or UUID in self.busctl(
-                        "get-property", path, "org.bluez.GattCharacteristic1", "UUID")):
+            found = json.loads(run("busctl", "--timeout=60", "--json=short", "call", "org.bluez", "/",
+                                   "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"))["data"][0]
+            for path, interfaces in found.items():
+                if re.search(pattern, path) and (not uuid or any(
+                        p.get("UUID", {}).get("data") == uuid for p in interfaces.values())):
                     return path
-        return wait_until("an object like " + pattern, find, 30, 0.3)
+        return wait_until("an object like " + pattern, find, self.LIMIT, 0.3)
 
     def set_powered(self, on, adapter="/org/bluez/hci0"):
         self.busctl("set-property", adapter, "org.bluez.Adapter1", "Powered", "b", "true" if on else "false")
 
     # --- waiting: each look at enrollctl costs a process, and there is one slow processor -----------
 
-    def wait_state(self, serial, *states, timeout=90):
-        end = time.monotonic() + timeout
+    def wait_state(self, serial, *states):
+        end = time.monotonic() + self.LIMIT
         n = self.show(serial)
         while n["state"] not in states:
             left = end - time.monotonic()
@@ -145,8 +148,9 @@ class Guest(Building):
             n = self.show(serial)
         return n
 
-    def wait_log(self, text, count=1, name="enrolld", timeout=60):
-        wait_until("%r in the log of %s" % (text, name), lambda: self.log_text(name).count(text) >= count, timeout, 0.1)
+    def wait_log(self, text, count=1, name="enrolld"):
+        wait_until("%r in the log of %s" % (text, name), lambda: self.log_text(name).count(text) >= count,
+                   self.LIMIT, 0.1)
 
     # --- the end -----------------------------------------------------------------------------------
 
