@@ -60,7 +60,7 @@ def test_a_failed_pre_enrollment_has_lost_its_handle():
             b.order("answer", s, 0x11, 0)
         b.add(A, B, options=("--attempt", "30s"))
         for s in (A, B):
-            b.wait_over(s, "failed", 120)
+            b.wait_over(s, "failed")
             b.check_refusal(s, 0x11)
         expect(b.show(A)["method"] == "direct" and b.show(B)["method"] != "direct", "both ways")
 
@@ -179,7 +179,7 @@ def test_bad_nodes_hold_nobody_up_in_the_mesh():
             label(s, "13" * 16 if s == A else None) + "\n" for s in (*bad, *good)))
         b.wait_joined(*good)
         check_turns(b, bad, good)
-        b.wait_over(A, "failed", 240)
+        b.wait_over(A, "failed")
         b.check_ids()
 
 

@@ -164,7 +164,7 @@ def test_storage_failure_in_words():
     with Building([node(A, NEAR, fault="flash")]) as b:
         b.add(A)
         b.events.wait(A, "waiting")
-        n = b.wait_over(A, "failed", 120)
+        n = b.wait_over(A, "failed")
         expect(n["code"] in (1, 2, 3, 4), n)
         expect("0x%02x" % n["code"] in n["reason_text"] and n["code_text"] in n["reason_text"], n)
         shown = b.ctl("node", "show", A).stdout
