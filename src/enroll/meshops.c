@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "enr/serial.h"
 #include "enroll/audit.h"
 #include "enroll/batch.h"
@@ -140,6 +141,7 @@ enum err task_new(struct meshops *m, const struct meshops_asker *asker,
 	t->next = m->tasks;
 	m->tasks = t;
 	m->count++;
+	log_debug("question network=%u timeout_s=%u open=%u", id, timeout_s, m->count);
 	*out = t;
 	return ERR_OK;
 }

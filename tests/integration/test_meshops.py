@@ -12,6 +12,7 @@ from lab import LabError, wait_until  # noqa: E402
 from meshlab import FAR, NEAR, Building, expect, main, member, node  # noqa: E402
 
 NETWORK = 480
+QUESTION = "question network=%d" % NETWORK
 
 
 class World(Building):
@@ -21,6 +22,7 @@ class World(Building):
         super().__init__([member("FMBB" + "BCDFGHJ"[i], NETWORK, i + 1, FAR if i else NEAR, pos=(i + 1, 2))
                           for i in range(members)] + [node(s, pos=(3 + i % 3, 2)) for i, s in enumerate(strangers)])
         self.size, self.attach = members, attach
+        self.conf["log"] = {"level": "debug"}
 
     def begin(self):
         super().begin()
@@ -155,12 +157,19 @@ def test_without_a_gateway_node_it_says_what_to_do():
         expect(lab.ctl("mesh", "proposals", "77" * 16, check=False).returncode == 64, "a key is no serial number")
 
 
+def ask(lab):
+    """An enrollctl whose question the daemon has taken."""
+    before = lab.log_text("enrolld").count(QUESTION)
+    p = lab.spawn("listen", [lab.program("enrollctl"), "--socket", lab.path("control.sock"), "mesh", "proposals", "FM999"],
+                  stdout=subprocess.PIPE)
+    wait_until("the question", lambda: lab.log_text("enrolld").count(QUESTION) > before)
+    return p
+
+
 def test_hanging_up_ends_the_question():
     with World(1) as lab:
         for _ in range(20):  # more than there may be at once
-            p = lab.spawn("listen", [lab.program("enrollctl"), "--socket", lab.path("control.sock"), "mesh",
-                                     "proposals", "FM999"], stdout=subprocess.PIPE)
-            time.sleep(0.05)
+            p = ask(lab)
             p.kill()
             p.wait()
 
@@ -172,9 +181,7 @@ def test_hanging_up_ends_the_question():
 
 def test_the_daemon_stops_in_the_middle_of_a_question():
     with World(2) as lab:
-        p = lab.spawn("listen", [lab.program("enrollctl"), "--socket", lab.path("control.sock"), "mesh", "proposals",
-                                 "FM999"], stdout=subprocess.PIPE)
-        time.sleep(0.3)
+        p = ask(lab)
         expect(lab.stop("enrolld") == 0, "it ends well")
         expect(p.wait(20) == 69, "enrollctl says that it is gone")
 
