@@ -11,18 +11,18 @@
  *   type SERIAL LINE            on the node's terminal
  *   lines SERIAL                what its terminal has shown since, as one JSON array
  *   node SERIAL on|off          its power
- *   node SERIAL press|release   its button
+ *   node SERIAL press MS        its button, for so long
  *   fault SERIAL NAME[,NAME]    wrong behaviours (sim_node.h), none: none
  *   answer SERIAL CODE [HANDLE] its results from now on, with that handle; own: its own
  *   record SERIAL               from now on keeps what enrolls, removes or moves it
  *   recorded SERIAL             all that was kept, as one JSON array of hex texts
  *   cut SERIAL K                power fails at its K-th flash operation from now
  *   rssi SERIAL SERIAL DBM      between nodes
+ *   ears PERCENT                of the advertisements nodes hear while they scan for them (10)
  *   lose SERIAL                 the gateway's link to it breaks
  *   adapter on|off|in|out       powered, plugged
  *   bluez die|revive            as kill -9 and a new start
  *   socket die|revive           the same of the radio socket
- *   time                        virtual milliseconds
  *   quit
  */
 #include <errno.h>

@@ -108,11 +108,11 @@ static void on_node(struct order *o)
 	}
 	if (word_is(what, "on") || word_is(what, "off"))
 		sim_node_power(o->node, word_is(what, "on"));
-	else if (word_is(what, "press") || word_is(what, "release"))
-		sim_node_button(o->node, word_is(what, "press"));
+	else if (word_is(what, "press") && o->argc > 3)
+		sim_node_press(o->node, (uint32_t)strtoul(o->argv[3], NULL, 10));
 	else
 		what = NULL;
-	order_say(what, "on, off, press or release");
+	order_say(what, "on, off or press MS");
 }
 
 static void on_fault(struct order *o)
@@ -176,6 +176,16 @@ static void on_rssi(struct order *o)
 	order_say(ok, "no such node");
 }
 
+static void on_ears(struct order *o)
+{
+	unsigned long percent = o->argc > 1 ? strtoul(o->argv[1], NULL, 10) : 0;
+	bool ok = percent > 0 && percent <= 100;
+
+	if (ok)
+		air_set_ears(o->drive->air, (unsigned)percent);
+	order_say(ok, "1 to 100 percent");
+}
+
 /* The words again as one line. */
 static void on_type(struct order *o)
 {
@@ -208,11 +218,6 @@ static void on_lines(struct order *o)
 	puts("]");
 }
 
-static void on_time(struct order *o)
-{
-	printf("%llu\n", (unsigned long long)air_now_ms(o->drive->air));
-}
-
 static void on_quit(struct order *o)
 {
 	order_say(true, NULL);
@@ -228,9 +233,9 @@ static const struct order_row common[] = {
 	{"recorded", on_recorded},
 	{"cut", on_cut},
 	{"rssi", on_rssi},
+	{"ears", on_ears},
 	{"type", on_type},
 	{"lines", on_lines},
-	{"time", on_time},
 	{"quit", on_quit},
 	{NULL, NULL},
 };

@@ -112,10 +112,7 @@ def test_a_joined_node_is_removed_before_it_is_added_again():
     with Building([member(GATEWAY, 480, 1), node(A, NEAR, button=100)]) as b:
         b.add(A)
         b.wait_joined(A)
-        b.order("node", A, "press")
-        end = int(b.order("time")) + 12000
-        wait_until("12 virtual seconds", lambda: int(b.order("time")) >= end)
-        b.order("node", A, "release")
+        b.order("node", A, "press", 12000)
         wait_until("its reset", lambda: not b.nodes_now()[A]["enrolled"])
         for options in ((), ("--force",)):
             r = b.ctl("node", "add", "--qr-file", "-", *options, input=label(A) + "\n", check=False)

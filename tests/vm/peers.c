@@ -162,14 +162,14 @@ static void lose(struct peer *p)
 	air_radio_lose(p->peers->radio, p->link);
 }
 
-/* Does the link break at this moment, as ordered? Once. */
+/* Does the link break at this moment, as ordered? Once for each order. */
 static bool breaks(struct peer *p, enum peer_moment now)
 {
 	struct peer_plan *plan = find_plan(p->peers, p->address);
 
-	if (!plan || plan->break_at != now)
+	if (!plan || (plan->break_at & 1u << now) == 0)
 		return false;
-	plan->break_at = PEER_NEVER;
+	plan->break_at &= ~(1u << now);
 	lose(p);
 	return true;
 }

@@ -45,7 +45,7 @@ ENR_MUST_CHECK enum err peer_faults_parse(const char *text, unsigned *out);
 struct peer_plan { /* what tests have ordered for a node */
 	uint8_t address[PORT_ADDRESS_BYTES];
 	unsigned faults;
-	enum peer_moment break_at;
+	unsigned break_at; /* bits 1 << enum peer_moment: a link each */
 };
 
 struct peer_violation {

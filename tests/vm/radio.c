@@ -8,11 +8,10 @@
  * fakebluez (orders.h), and:
  *
  *   adapter in|out              plugged; the nodes live on
- *   lose SERIAL [MOMENT]        the link breaks now, or at the next: connected mtu discovery
- *                               subscribe start anonce open
- *   peer SERIAL FAULT           deaf early refuses brief silent none (peers.h)
- *   links                       how many there are
- *   violations                  what centrals have done against the rules of a node, as JSON
+ *   lose SERIAL [MOMENT...]     its link breaks now, or one link at each of: connected mtu
+ * discovery subscribe start anonce open peer SERIAL FAULT           deaf early refuses brief silent
+ * none (peers.h) violations                  what centrals have done against the rules of a node,
+ * as JSON
  *
  * What happens on the links goes to standard error, in milliseconds since each connection.
  */
@@ -142,20 +141,33 @@ static void order_adapter(struct order *o)
 	order_say(ok, "in or out, and not already so");
 }
 
+static bool moments_parse(const struct order *o, unsigned *out)
+{
+	enum peer_moment moment;
+
+	*out = 0;
+	for (int i = 2; i < o->argc; i++) {
+		if (peer_moment_parse(o->argv[i], &moment) != ERR_OK)
+			return false;
+		*out |= 1u << moment;
+	}
+	return true;
+}
+
 static void order_lose(struct order *o)
 {
 	struct peers *ps = &((struct radio *)o->app)->peers;
-	enum peer_moment moment;
 	struct peer_plan *plan;
+	unsigned moments;
 
-	if (!o->node || (o->argc > 2 && peer_moment_parse(o->argv[2], &moment) != ERR_OK)) {
+	if (!o->node || !moments_parse(o, &moments)) {
 		order_say(false, "no such node or moment");
-	} else if (o->argc == 2) {
+	} else if (!moments) {
 		order_say(peers_lose(ps, sim_node_address(o->node)), "no such link");
 	} else {
 		plan = peers_plan(ps, sim_node_address(o->node));
 		if (plan)
-			plan->break_at = moment;
+			plan->break_at = moments;
 		order_say(plan, "too many plans");
 	}
 }
@@ -171,16 +183,6 @@ static void order_peer(struct order *o)
 	if (plan)
 		plan->faults = faults;
 	order_say(plan, "no such node or fault");
-}
-
-static void order_links(struct order *o)
-{
-	const struct peers *ps = &((struct radio *)o->app)->peers;
-	unsigned count = 0;
-
-	for (size_t i = 0; i < CONTROLLER_LINKS_MAX; i++)
-		count += ps->all[i].is_up;
-	printf("%u\n", count);
 }
 
 static void order_violations(struct order *o)
@@ -200,7 +202,6 @@ static const struct order_row rows[] = {
 	{"adapter", order_adapter},
 	{"lose", order_lose},
 	{"peer", order_peer},
-	{"links", order_links},
 	{"violations", order_violations},
 	{NULL, NULL},
 };

@@ -15,11 +15,13 @@ def test_peers_that_behave_badly():
     with Guest([node(s, NEAR, pos=(2, i)) for i, s in enumerate((A, B, C, D))]) as g:
         for serial, fault in ((A, "brief"), (B, "early"), (C, "deaf")):
             g.order("peer", serial, fault)
-        g.add(A, B, C, D)
+        g.add(A, C)
+        for serial in (A, C):
+            g.wait_log("%s disconnected" % serial, 1, "radio")
+        g.add(B, D)
         early, good = g.wait_joined(B, D)
         expect(early["attempts"] == 1, "an early notification is not even noticed: %r" % early)
         for serial in (A, C):
-            g.wait_log("%s disconnected" % serial, 2, "radio")
             g.order("peer", serial, "none")
         g.wait_joined(A, C)
 

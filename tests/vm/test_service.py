@@ -21,12 +21,14 @@ def test_direct():
         g.add(A)
         n = g.wait_joined(A)[0]
         expect(n["method"] == "direct", "in reach of our own radio: %r" % n)
+        g.events.wait(A, "joined")
         expect(g.events.states(A) == ["pending", "located", "sent", "saved", "joined"], g.events.states(A))
 
 
 def test_over_the_mesh():
     with Guest([member(GATEWAY, 480, 1), node(A)]) as g:
         g.order("rssi", GATEWAY, A, -60)
+        g.order("ears", 100)  # or it may have nothing to propose when it is asked
         g.add(A, options=QUICK)
         n = g.wait_joined(A)[0]
         expect((n["method"], n["helper"]) == ("directed", 1), "its helper is known: %r" % n)

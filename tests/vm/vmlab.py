@@ -41,7 +41,6 @@ def state_of(service, *names):
 
 class Guest(Building):
     AIR = "radio"
-    LIMIT = 240  # more guests than processors, and these are emulated
     addresses = 0  # each adapter is a new one, of which bluetoothd remembers nothing
 
     def __init__(self, lines, networks=(480,), first_node_id=None, speed=1, seed=1):
@@ -86,7 +85,7 @@ class Guest(Building):
         """systemd starts it again."""
         self.kills += 1
         systemctl("kill", "--signal=KILL", "enrolld")
-        wait_until("the end of the watch", lambda: self.processes["watch"].poll() is not None)
+        wait_until("the end of the watch", lambda: self.processes["watch"].poll() is not None, self.LIMIT)
         wait_until("the next enrolld", lambda: state_of("enrolld", "ActiveState", "NRestarts") == {
             "ActiveState": "active", "NRestarts": str(self.kills)}, self.LIMIT, 0.3)
         self.events = Events(self)
@@ -107,8 +106,9 @@ class Guest(Building):
     def kill_bluetoothd(self, sig=signal.SIGKILL):
         """Nobody starts it again but enrolld, who calls it by the bus."""
         pid = int(state_of("bluetooth", "MainPID")["MainPID"])
+        expect(pid > 0, "bluetoothd is not running")
         os.kill(pid, sig)
-        wait_until("the end of bluetoothd", lambda: not os.path.exists("/proc/%d" % pid))
+        wait_until("the end of bluetoothd", lambda: not os.path.exists("/proc/%d" % pid), self.LIMIT)
 
     def start_world(self):
         self.start_radio()

@@ -129,6 +129,7 @@ struct air *air_new(uint64_t seed, const struct aes128 *aes)
 		return NULL;
 	air->random = seed;
 	air->aes = aes;
+	air->heard_by_high_scan = HEARD_BY_HIGH_SCAN;
 	return air;
 }
 
@@ -292,6 +293,11 @@ static int8_t noisy(struct air *air, int rssi_dbm)
 	return (int8_t)(r < -127 ? -127 : r > 20 ? 20 : r);
 }
 
+void air_set_ears(struct air *air, unsigned percent)
+{
+	air->heard_by_high_scan = percent;
+}
+
 static void fill_report(
 	struct air *air, const struct sim_node *n, int rssi_dbm, struct port_report *out)
 {
@@ -321,7 +327,7 @@ static void tell_nodes(struct air *air, struct sim_node *n)
 	for (size_t i = 0; i < air->node_count; i++) {
 		struct sim_node *to = air->nodes[i];
 		unsigned percent =
-			to->scan == PORT_SCAN_HIGH ? HEARD_BY_HIGH_SCAN : HEARD_BY_LOW_SCAN;
+			to->scan == PORT_SCAN_HIGH ? air->heard_by_high_scan : HEARD_BY_LOW_SCAN;
 		int rssi;
 
 		if (to == n || !to->running || to->scan == PORT_SCAN_OFF ||

@@ -51,6 +51,8 @@ struct sim_node *air_find(struct air *air, uint32_t serial_index);
 
 /* How loud a and b hear each other from now on: dBm, AIR_RSSI_NONE or AIR_RSSI_AUTO. */
 void air_set_rssi(struct air *air, struct sim_node *a, struct sim_node *b, int rssi_dbm);
+/* How many percent of the advertisements nodes hear from now on while they scan for them. */
+void air_set_ears(struct air *air, unsigned percent);
 
 /* --- gateway radios ---------------------------------------------------------------------- */
 

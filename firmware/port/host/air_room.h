@@ -139,6 +139,7 @@ struct air {
 	struct air_conn *conns;
 	struct air_mesh_link *mesh_links;
 	struct air_rssi *rssi;
+	unsigned heard_by_high_scan; /* percent */
 	uint16_t last_id;
 };
 

@@ -566,6 +566,18 @@ void sim_node_button(struct sim_node *n, bool pressed)
 	sim_node_rearm(n);
 }
 
+static void on_release(struct air *air, struct air_event *ev)
+{
+	(void)air;
+	sim_node_button(ev->node, false);
+}
+
+void sim_node_press(struct sim_node *n, uint32_t ms)
+{
+	sim_node_button(n, true);
+	(void)air_plan(n->air, ms, on_release, n);
+}
+
 void sim_node_cut_power_at(struct sim_node *n, uint32_t k)
 {
 	n->flash.cut_at = k == 0 ? 0 : n->flash.op_count + k;

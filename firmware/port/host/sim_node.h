@@ -93,6 +93,8 @@ void sim_node_set_faults(struct sim_node *n, uint32_t faults);
 void sim_node_power(struct sim_node *n, bool on);
 /* A press also wakes a node that has powered itself off. */
 void sim_node_button(struct sim_node *n, bool pressed);
+/* Pressed, and released after so many virtual milliseconds (not any more if it was restarted). */
+void sim_node_press(struct sim_node *n, uint32_t ms);
 /* Types a line (without its end) on the node's terminal; from the first one on what the terminal
  * shows is kept. ERR_STATE: it is off, or still booting. ERR_NOMEM. */
 ENR_MUST_CHECK enum err sim_node_type(struct sim_node *n, const char *line, size_t bytes);
