@@ -31,7 +31,7 @@ AGENT   := $(wildcard src/enrollee/*.c)
 DAEMON  := $(wildcard src/daemon/*.c)
 FAKE    := $(wildcard tests/fakebluez/*.c)
 # The emulated controller for a real bluetoothd, on the same air and with the same orders.
-RADIO_PARTS := $(filter-out tests/vm/radio.c,$(wildcard tests/vm/*.c))
+RADIO_PARTS := $(filter-out tests/vm/radio.c tests/vm/tsc_khz.c,$(wildcard tests/vm/*.c))
 RADIO   := tests/vm/radio.c $(RADIO_PARTS) tests/fakebluez/drive.c tests/fakebluez/orders.c
 UNITS   := $(wildcard tests/unit/*/test_*.c)
 VECTORS_SRC := $(wildcard tests/vectors/test_*.c)
@@ -181,19 +181,23 @@ check-interop: all
 	@tools/run-tests interop $(wildcard tests/interop/test_*.py)
 # The real bluetoothd and kernel, in a virtual machine that has our simulated air as its radio.
 VM_TESTS ?= $(wildcard tests/vm/test_*.py)
-check-vm: all
+TSC := build/rel/tests/vm/tsc_khz
+check-vm: all $(TSC)
 	@tools/install-deps vm
 	@tests/vm/check $(VM_TESTS)
 
 demo: all
 	@tests/demo/demo $(FAULT)
-demo-vm: all
+demo-vm: all $(TSC)
 	@tools/install-deps vm
 	@tests/vm/guest -- tests/vm/session tests/vm/demo $(FAULT)
-bench-vm: all build/rel/tests/vm/peer/meshshim.so
+bench-vm: all $(TSC) build/rel/tests/vm/peer/meshshim.so
 	@tools/install-deps vm peer
 	@tests/vm/guest -- tests/vm/session tests/vm/bench
 	@tests/vm/guest -t 900 -- tests/vm/session tests/vm/peer/compare
+$(TSC): tests/vm/tsc_khz.c config.mk
+	@mkdir -p $(@D)
+	$(say)CC   $<$(end)$(CC) $(CSTD) $(WARN) -O1 -o $@ $<
 # For BlueZ's own mesh daemon, to which we compare ourselves.
 build/rel/tests/vm/peer/meshshim.so: tests/vm/peer/meshshim.c config.mk
 	@mkdir -p $(@D)
