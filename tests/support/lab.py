@@ -7,6 +7,7 @@ import concurrent.futures
 import ctypes
 import json
 import os
+import random
 import select
 import shutil
 import signal
@@ -48,10 +49,28 @@ def _die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def free_port():
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
-        s.bind(("::", 0))
-        return s.getsockname()[1]
+def steady_ports():
+    """Those that the kernel gives to nobody who did not ask for one."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        first, last = map(int, f.read().split())
+    return [p for p in range(10000, 65536) if not first <= p <= last] or range(10000, 65536)
+
+
+def reserve_port():
+    """(UDP port, lock): no other laboratory takes the port while the lock is open, whether or not somebody is bound to
+    it, as a daemon that is killed and started again is not for a while."""
+    ports = steady_ports()
+    for _ in range(1000):
+        port = random.choice(ports)
+        lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            lock.bind("\0enrolld-lab-port-%d" % port)
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+                s.bind(("::", port))
+            return port, lock
+        except OSError:
+            lock.close()
+    raise LabError("no free port")
 
 
 def wait_until(what, test, timeout=30.0, every=0.02):
@@ -70,8 +89,8 @@ class Lab:
     def __init__(self, build=BUILD, keep=False):
         self.build = build
         self.keep = keep
+        self.port, self.port_lock = reserve_port()
         self.dir = tempfile.mkdtemp(prefix="enrolld-lab-")
-        self.port = free_port()
         self.processes = {}
         self.bus_address = None
         self.haste = {}
@@ -147,6 +166,7 @@ class Lab:
                 self.send(p, signal.SIGKILL)
                 p.kill()
             p.wait()
+        self.port_lock.close()
         if not self.keep:
             shutil.rmtree(self.dir, ignore_errors=True)
 
