@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """No secret shows: a whole session, then every listing, the log, all processes' arguments and the database searched."""
 import base64
+import concurrent.futures
 import contextlib
 import hashlib
 import os
@@ -11,6 +12,7 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import harness  # noqa: E402
 from lab import ROOT, Lab, wait_until  # noqa: E402
+from meshlab import Building  # noqa: E402
 
 SERIAL, NETWORK = "FMBBD", 480
 KEYS = {name: hashlib.sha256(name.encode()).hexdigest()[:32] for name in
@@ -33,6 +35,10 @@ class Spy(threading.Thread):
                     argv = open("/proc/%s/cmdline" % pid, "rb").read()
                     if any(m in argv for m in self.marks) and int(pid) != os.getpid():
                         self.seen |= {argv, open("/proc/%s/environ" % pid, "rb").read()}
+
+    def has_seen(self, program, argument):
+        """A process of this program, with this argument."""
+        return any(argv.startswith(program.encode() + b"\0") and argument in argv for argv in tuple(self.seen))
 
     def end(self):
         self.over.set()
@@ -64,6 +70,26 @@ LISTINGS = [("status",), ("bundle", "list"), ("enrollee", "list", "--state", "al
             ("network", "show", NETWORK), ("node", "list"), ("node", "show", SERIAL), ("audit", "list")]
 
 
+# The bundle is held back at the gate, and who waits for it lives until it is open.
+HELD_BACK = '{ read -r bundle; read -r _ <"$0"; echo "$bundle"; } | "$@"'
+
+
+def hand_over(lab, spy):
+    """The whole hand-over in one command, whose far half lives until the spy has seen it. Returns what was said."""
+    enrollee, gate = lab.program("enrollee"), lab.path("gate")
+    os.mkfifo(gate)
+    with open(gate, "r+b", 0) as g, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        done = pool.submit(lab.ctl, "enroll", "--name", "b", "--", "sh", "-c", HELD_BACK, gate,
+                           enrollee, "--state", lab.path("b"), "serve-stdio")
+        try:
+            wait_until("the far half", lambda: done.done() or spy.has_seen(enrollee, b"serve-stdio"))
+        finally:
+            g.write(b"go\n")
+        said = done.result().stdout
+    assert spy.has_seen(enrollee, b"serve-stdio")
+    return said
+
+
 def session(lab, spy):
     """A device, a node and all listings. Returns (secrets, all that was said)."""
     secrets = {name: bytes.fromhex(key) for name, key in KEYS.items()}
@@ -82,10 +108,10 @@ def session(lab, spy):
     said += [r.stdout, r.stderr]
     secrets.update(secrets_of_state(lab.path("device", "state")))
     said += [lab.enrollee("device", v).stdout for v in ("ping", "status", "id")]
-    said.append(lab.ctl("enroll", "--name", "b", "--", lab.program("enrollee"), "--state", lab.path("b"),
-                        "serve-stdio").stdout)
+    said.append(hand_over(lab, spy))
     secrets.update({"b " + k: v for k, v in secrets_of_state(lab.path("b", "state")).items()})
-    wait_until("the node to join", lambda: lab.json("node", "show", SERIAL)["node"]["state"] == "joined", 30, 0.2)
+    wait_until("the node to join", lambda: lab.json("node", "show", SERIAL)["node"]["state"] == "joined",
+               Building.LIMIT, 0.2)
     for args in LISTINGS + [("bundle", "show", bundle["id"])]:
         said += [lab.ctl(*args).stdout, lab.ctl(*args, json_output=True).stdout]
     revealed = lab.ctl("network", "show", NETWORK, "--reveal-keys").stdout
@@ -96,7 +122,7 @@ def session(lab, spy):
     said.append(watch.communicate()[0].decode())
     assert "joined" in said[-1]
     arguments = spy.end()
-    assert b"serve-stdio" in arguments and b"PATH=" in arguments
+    assert b"PATH=" in arguments
     return secrets, {"listings": "\n".join(said).encode(), "log": lab.log_text("enrolld").encode(),
                      "arguments": arguments}
 
