@@ -190,34 +190,48 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+#define POLL_MAX_MS (86400 * 1000)
+
+/* The next event before until_ms, else ERR_TIMEOUT. */
+static enum err next_event(struct client *c, int64_t until_ms, struct client_reply *r)
+{
+	enum err e = ERR_TIMEOUT;
+
+	while (e == ERR_TIMEOUT) {
+		int64_t left = until_ms - now_ms();
+
+		if (left <= 0)
+			break;
+		e = client_receive(c, left > POLL_MAX_MS ? POLL_MAX_MS : (int)left, r);
+	}
+	return e;
+}
+
+/* The confirmation is waited for like any answer; the user's time begins with it. */
 int run_watch(struct args *a)
 {
-	int64_t limit_ms = (int64_t)args_duration(a, "--timeout", 0) * 1000, begun = now_ms();
+	int64_t limit_ms = (int64_t)args_duration(a, "--timeout", 0) * 1000, until_ms;
+	struct client_reply r;
 	struct client c;
+	bool confirmed;
 	int status = run_open(a, &c);
 	enum err e;
 
 	if (status != EX_OK)
 		return status;
 	e = client_send(&c, a->verb->method, run_take_parameters(a), true);
+	if (e == ERR_OK)
+		e = client_receive(&c, CLIENT_TIMEOUT_MS, &r);
+	confirmed = e == ERR_OK;
+	until_ms = limit_ms > 0 ? now_ms() + limit_ms : INT64_MAX;
 	while (e == ERR_OK && status == EX_OK) {
-		struct client_reply r;
-		int64_t left = limit_ms - (now_ms() - begun);
-
-		if (limit_ms > 0 && left <= 0)
-			break;
-		e = client_receive(&c,
-			limit_ms == 0     ? CLIENT_FOREVER
-			: left > 86400000 ? 86400000
-					  : (int)left,
-			&r);
-		if (e != ERR_OK)
-			break;
 		status = take_event(a, &r);
 		client_reply_clear(&r);
+		if (status == EX_OK)
+			e = next_event(&c, until_ms, &r);
 	}
 	client_close(&c);
-	if (e == ERR_TIMEOUT && limit_ms > 0)
+	if (e == ERR_TIMEOUT && confirmed)
 		return EX_OK;
 	return e == ERR_OK ? status : fail_client(a, e);
 }

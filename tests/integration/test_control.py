@@ -5,6 +5,7 @@ import json
 import os
 import pwd
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -256,6 +257,20 @@ def test_watch_tells_what_was_committed():
         assert set(e["parameters"]) == {"event", "at", "id", "state", "reason", "name", "device_id"}
         out = w.ctl("--json", "watch", "--timeout", "1s").stdout.splitlines()
         assert [json.loads(line)["event"] for line in out] == ["watching"]
+
+
+def test_watch_counts_its_time_from_the_confirmation():
+    with daemon() as w:
+        enrolld = w.processes["enrolld"]
+        enrolld.send_signal(signal.SIGSTOP)
+        p = subprocess.Popen([w.program("enrollctl"), "--socket", w.path("control.sock"), "--json", "watch",
+                              "--timeout", "1s"], stdout=subprocess.PIPE)
+        try:
+            p.wait(1.5)
+        except subprocess.TimeoutExpired:
+            enrolld.send_signal(signal.SIGCONT)
+        said = p.communicate(timeout=60)[0].splitlines()
+        assert p.returncode == 0 and [json.loads(line)["event"] for line in said] == ["watching"], (p.returncode, said)
 
 
 def test_the_audit_log_is_listed_and_verified():
