@@ -286,7 +286,7 @@ def test_a_full_disk_refuses_changes_and_recovers():
         books.same(before)
         assert alike(stored(lab), listed)
         lab.ctl("audit", "verify")
-        r = lab.enrollee("device", "enroll", "--bundle", "-", "--timeout", "3", input=open_one["text"], check=False)
+        r = lab.enrollee("device", "enroll", "--bundle", "-", "--timeout", "10", input=open_one["text"], check=False)
         assert r.returncode == 75, (r.returncode, r.stderr)
         books.same(before)
         assert lab.processes["enrolld"].poll() is None

@@ -16,9 +16,11 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import harness  # noqa: E402
+from control_raw import Control  # noqa: E402
 from lab import Lab, wait_until  # noqa: E402
 
 USAGE, DATA, NO_INPUT, UNREACHABLE, STATE, TEMPORARY, PERMISSION = 64, 65, 66, 69, 73, 75, 77
+SILENCE = "--timeout", "10"  # of a service that is there, and tells so by its ACK at least: as long as that may take
 
 
 class Proxy(threading.Thread):
@@ -131,12 +133,15 @@ def test_enrolls_pings_and_is_pinged():
         assert lab.enrollee("device", "id").stdout == mine["device_id"][:20] + "\n"
         pongs = lab.enrollee("device", "ping", "--count", "3").stdout.splitlines()
         assert [p.split()[1] for p in pongs] == ["1", "2", "3"] and all("pong" in p for p in pongs)
-        assert exit_code(lab, "device", "poll", "--timeout", "4") == TEMPORARY
-        lab.ctl("enrollee", "ping", mine["device_id"])
-        assert lab.enrollee("device", "poll").stdout.startswith("answered a ping")
-        wait_until("the pong's audit or event", lambda: lab.json("enrollee", "show", mine["device_id"])
-                   ["enrollee"]["seen_at"] is not None)
-        assert exit_code(lab, "device", "poll", "--timeout", "4") == TEMPORARY  # it is not handed over twice
+        assert exit_code(lab, "device", "poll", *SILENCE) == TEMPORARY
+        with Control(lab) as events:
+            events.send_raw(b'{"method":"org.enrolld.control.Watch","more":true}\0')
+            assert events.receive()["parameters"]["event"] == "watching"
+            lab.ctl("enrollee", "ping", mine["device_id"])
+            assert lab.enrollee("device", "poll").stdout.startswith("answered a ping")
+            while events.receive()["parameters"]["event"] != "device_pong":
+                pass
+        assert exit_code(lab, "device", "poll", *SILENCE) == TEMPORARY  # it is not handed over twice
         assert status(lab, "device")["channel"]["sent"] == 3 + 3 + 1
 
 
@@ -296,17 +301,17 @@ def test_tells_silence_from_absence():
     with service() as lab:
         lab.enrollee("device", "init")
         bundle = lab.json("bundle", "issue")["bundles"][0]["text"]
-        enrolling = ["enroll", "--bundle", "-", "--timeout", "4"]
-        assert exit_code(lab, "device", *enrolling, input=bundle) == TEMPORARY
+        enrolling = ["enroll", "--bundle", "-"]
+        assert exit_code(lab, "device", *enrolling, *SILENCE, input=bundle) == TEMPORARY
         lab.stop("enrolld")
-        assert exit_code(lab, "device", *enrolling, input=bundle) == UNREACHABLE
+        assert exit_code(lab, "device", *enrolling, "--timeout", "4", input=bundle) == UNREACHABLE
 
 
 def test_a_revoked_device_hears_nothing():
     with service() as lab:
         enroll(lab, "device")
         lab.ctl("enrollee", "revoke", status(lab, "device")["device_id"])
-        assert exit_code(lab, "device", "ping", "--timeout", "4") == TEMPORARY
+        assert exit_code(lab, "device", "ping", *SILENCE) == TEMPORARY
 
 
 def test_survives_a_service_killed_and_restarted():
