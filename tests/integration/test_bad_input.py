@@ -270,7 +270,6 @@ def lab_message(lab, other, name, text):
 def test_closed_bundles_cannot_be_announced_for():
     with Service(bundle_quota=3) as lab:
         key = lab.enrollee("device", "init").stdout.splitlines()[0]
-        short = Control(lab).call("BundleIssue", lifetime_s=1)["parameters"]["bundles"][0]
         revoked = lab.json("bundle", "issue")["bundles"][0]
         lab.ctl("bundle", "revoke", revoked["id"])
         lab.witness()
@@ -286,17 +285,20 @@ def test_closed_bundles_cannot_be_announced_for():
         announce({"id": "00" * 8}, NO_INPUT, "not found")
         announce({"id": "0000"}, DATA, "bundle_id", "less than 8")
         announce({"id": "zzzzzzzzzz"}, DATA, "bundle")
+        open_ones = len(lab.json("bundle", "list", "--state", "open")["bundles"])
+        last = lab.json("bundle", "issue", "--count", 3 - open_ones)["bundles"][-1]
+        text = lab.refused(TEMPORARY, "bundle", "issue", says=("quota is used up", "3 open bundles", "revoke some"))
+        assert "0000" not in text
+        # From here on housekeeping may close a bundle's row at any moment: not all rows are compared.
+        lab.ctl("bundle", "revoke", last["id"])
+        short = Control(lab).call("BundleIssue", lifetime_s=1)["parameters"]["bundles"][0]
         wait_until("the bundle to expire", lambda: lab.json("bundle", "show", short["id"])["bundle"]["state"] ==
                    "expired", 10)
         before = lab.books.all()["tables"]["bundles"]
         r = lab.ctl("enrollee", "announce", key, "--bundle", short["id"], check=False)
         assert r.returncode == DATA and "expired" in r.stderr, r.stderr
         assert [b for b in lab.books.all()["tables"]["bundles"] if b[4] == 1] == [b for b in before if b[4] == 1]
-        # a device whose bundle has expired is expected no more: silence, as for any stranger
-        open_ones = len(lab.json("bundle", "list", "--state", "open")["bundles"])
-        lab.ctl("bundle", "issue", "--count", 3 - open_ones)
-        text = lab.refused(TEMPORARY, "bundle", "issue", says=("quota is used up", "3 open bundles", "revoke some"))
-        assert "0000" not in text
+        lab.ctl("bundle", "issue")  # what has expired is not counted
 
 
 def test_expired_enrollees_are_strangers():
