@@ -130,6 +130,7 @@ def test_repeats_get_the_identical_answer_and_other_bytes_none():
 
 
 def test_coap_that_is_wrong_as_such():
+    rng = harness.seeded()
     with Service() as lab:
         witness, _ = lab.witness()
         good = lab.device("device")
@@ -155,12 +156,12 @@ def test_coap_that_is_wrong_as_such():
             for garbage in [b"", b"\x40",
                             b"\x40\x02\x00", b"\x4f\x02\x00\x01", b"\xc0\x02\x00\x01", b"\x49" + bytes(20),
                             b"\x40\x02\x00\x01\xff", b"\x40\x02\x00\x01\xd0", b"\x40\x02\x00\x01\xf0\xff\xff",
-                            os.urandom(1400), bytes(1400), b"\xff" * 1400]:
+                            rng.randbytes(1400), bytes(1400), b"\xff" * 1400]:
                 peer.sock.send(garbage)
         with Peer(lab.port, "127.0.0.3") as peer:
             said, _ = peer.exchange(witness, *[{"payload": p, "path": "channel"} for p in
-                                               [b"\0", b"\1", good, os.urandom(43), b"\x01" + os.urandom(60),
-                                                os.urandom(1000)]])
+                                               [b"\0", b"\1", good, rng.randbytes(43), b"\x01" + rng.randbytes(60),
+                                                rng.randbytes(1000)]])
             assert not any(said.values())
             lab.books.same(before)
             said, _ = peer.exchange(witness, {"payload": good})

@@ -149,6 +149,7 @@ def test_bad_key_files_are_refused():
 
 
 def test_bad_databases_are_refused():
+    rng = harness.seeded()
     with initialized() as lab:
         path = lab.path("enrolld.db")
         with open(path, "rb") as f:
@@ -164,7 +165,7 @@ def test_bad_databases_are_refused():
         open(path, "wb").write(good)
         set_pragma("PRAGMA application_id = 5")
         start_fails(lab, CONFIG, path, "not a database of enrolld")
-        for bad in [b"hello, world" * 500, os.urandom(8192), good[:100] + os.urandom(4000)]:
+        for bad in [b"hello, world" * 500, rng.randbytes(8192), good[:100] + rng.randbytes(4000)]:
             open(path, "wb").write(bad)
             said = start_fails(lab, CONFIG, path) if bad[:16] != good[:16] else run_daemon(lab).stderr
             assert "database" in said, said

@@ -3,6 +3,7 @@
 What cannot run fails, but for the reasons that tests/allowed-skips names; in CI those fail, too.
 """
 import os
+import random
 import sys
 import time
 import traceback
@@ -18,6 +19,13 @@ class Skip(Exception):
 def need_root():
     if os.geteuid() != 0:
         raise Skip("not-root")
+
+
+def seeded():
+    """Random numbers by a seed that is printed; SEED=n has them again."""
+    seed = int(os.environ.get("SEED") or int.from_bytes(os.urandom(4), "little"))
+    print("seed %d" % seed, flush=True)
+    return random.Random(seed)
 
 
 def skip_is_allowed(reason):
