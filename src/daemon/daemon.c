@@ -329,7 +329,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 
 	(void)what;
 	log_info("stopping signal=%d", (int)sig);
-	notify_send("STOPPING=1");
+	notify_try("STOPPING=1");
 	(void)event_base_loopexit(d->base, NULL);
 }
 
@@ -349,7 +349,7 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	notify_send("WATCHDOG=1");
+	notify_try("WATCHDOG=1");
 }
 
 static int start_events(struct daemon *d)

@@ -1,6 +1,7 @@
 /* Datagrams to the service manager; the socket it hands over. */
 #include "daemon/notify.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 
 #define FIRST_PASSED_FD 3
 
-void notify_send(const char *text)
+static void send_text(const char *text, int flags)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -28,10 +29,21 @@ void notify_send(const char *text)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&a,
+	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL | flags, (struct sockaddr *)&a,
 		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
-		log_warn("notify: the service manager does not listen");
+		log_warn("notify: the service manager does not %s",
+			errno == EAGAIN ? "read" : "listen");
 	(void)close(fd);
+}
+
+void notify_send(const char *text)
+{
+	send_text(text, 0);
+}
+
+void notify_try(const char *text)
+{
+	send_text(text, MSG_DONTWAIT);
 }
 
 static unsigned long long env_number(const char *name)

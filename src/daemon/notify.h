@@ -8,8 +8,12 @@
 
 #include <stdint.h>
 
-/* Sends "READY=1", "STOPPING=1", "STATUS=…"; nothing when no manager listens. */
+/* Sends "READY=1", "STATUS=…", which must arrive: waits for a manager that is slow to read. Nothing
+ * when no manager listens. */
 void notify_send(const char *text);
+
+/* "WATCHDOG=1", "STOPPING=1": dropped when the manager's queue is full, nobody else shall wait. */
+void notify_try(const char *text);
 
 /* Half of the watchdog's limit in milliseconds, or 0 when there is none for this process. */
 uint32_t notify_watchdog_ms(void);

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """enrolld as its service manager and its packager see it: command line, readiness, watchdog, a passed socket that
 outlives a restart, shipped units, make install and uninstall."""
+import contextlib
 import json
 import os
 import re
@@ -94,7 +95,7 @@ def test_tells_the_service_manager():
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
             s.bind(path)
             p = lab.spawn("enrolld", [lab.program("enrolld"), "-c", lab.write_conf()],
-                          env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"})
+                          env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "2000000"})
 
             def until(text):
                 end = time.monotonic() + 20
@@ -108,6 +109,31 @@ def test_tells_the_service_manager():
             until(b"WATCHDOG=1")
             p.send_signal(signal.SIGTERM)
             until(b"STOPPING=1")
+            expect(p.wait(20) == 0, "SIGTERM ends it well")
+
+
+def fill(path):
+    """Until the socket's queue is full."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                s.sendto(b"X=1", path)
+
+
+def test_works_on_when_the_service_manager_does_not_read():
+    with Lab() as lab:
+        lab.init()
+        path = lab.path("manager.sock")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.bind(path)
+            p = lab.spawn("enrolld", [lab.program("enrolld"), "-c", lab.write_conf()],
+                          env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "100000"})
+            expect(select.select([s], [], [], 20)[0] and b"READY=1" in s.recv(4096), "told that it is ready")
+            fill(path)
+            wait_until("the watchdog to be dropped", lambda: "does not read" in lab.log_text("enrolld"))
+            lab.ctl("status")
+            p.send_signal(signal.SIGTERM)
             expect(p.wait(20) == 0, "SIGTERM ends it well")
 
 
