@@ -148,7 +148,7 @@ def test_the_signed_prekey_rotates_and_old_bundles_still_work():
         def old_private():
             return next(row[3] for row in w.books.all()["tables"]["signed_prekeys"] if row[0] == first)
 
-        wait_until("the old private key to be destroyed", lambda: old_private() is None, 5)
+        wait_until("the old private key to be destroyed", lambda: old_private() is None)
 
 
 def test_what_is_taken_back_stays_taken():
