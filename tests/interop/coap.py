@@ -70,17 +70,22 @@ class Client:
             self.sock.bind((source, 0))
         self.sock.connect(address)
         self.mid = struct.unpack("!H", os.urandom(2))[0]
+        self.forbidden = set()  # tokens of requests that must meet silence
 
     def close(self):
         self.sock.close()
 
-    def post(self, path, payload, timeout=5.0):
-        """The payload of the response, None if there was none in time. Sets self.acknowledged."""
+    def post(self, path, payload, timeout=30.0, silent=False):
+        """The payload of the response, None if there was none in time. Sets self.acknowledged. silent: the ACK is all
+        that may come; returns None as soon as it is there, and whoever posts next raises if more has come: requests are
+        answered in their order, so the next one's answer is the witness."""
         self.mid = self.mid + 1 & 0xffff
         token = os.urandom(4)
         request = Message(CON, POST, self.mid, token,
                           [(URI_PATH, path.encode()), (CONTENT_FORMAT, bytes([OCTET_STREAM]))], payload)
         self.acknowledged = False
+        if silent:
+            self.forbidden.add(token)
         self.sock.send(request.encode())
         end = time.monotonic() + timeout
         while True:
@@ -90,8 +95,12 @@ class Client:
             reply = Message.decode(self.sock.recv(2048))
             if reply.kind == ACK and reply.mid == self.mid:
                 self.acknowledged = True
+            if reply.code != 0 and reply.token in self.forbidden:
+                raise ValueError("what must meet silence was answered: %s" % reply.payload.hex())
             if reply.kind == CON:
                 self.sock.send(Message(ACK, 0, reply.mid).encode())
+            if silent and self.acknowledged:
+                return None
             if reply.code == 0 or reply.token != token:
                 continue
             if reply.code != CHANGED:

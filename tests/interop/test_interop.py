@@ -26,7 +26,6 @@ COUNT = int(os.environ.get("COUNT", "200"))
 SEED = int(os.environ.get("SEED", str(int.from_bytes(os.urandom(4), "little"))))
 VECTORS = os.environ.get("VECTORS") or os.path.join(ROOT, "tests", "vectors")
 WELCOME = b"mqtts://broker.example:8883\0\xff welcome"
-SILENCE_S = 0.25
 
 
 def flip(data, at, bit):
@@ -117,10 +116,11 @@ class Device:
 
 
 def tamper_request(device, client, rng, seen):
-    """One byte of the request changed: silence where no known id is left, the rejection else."""
+    """One byte of the request changed: silence where no known id is left, the rejection else. The good request
+    follows on the same socket."""
     at, bit = rng.randrange(177), rng.randrange(8)
     silent = at == 0 or 33 <= at < 65
-    answer = client.post("enroll", flip(device.request, at, bit), SILENCE_S if silent else 5)
+    answer = client.post("enroll", flip(device.request, at, bit), silent=silent)
     expect(client.acknowledged, "no ACK", at)
     expect(answer == (None if silent else p1.REJECTION), "byte", at, "bit", bit, "answer", answer)
     seen["silence" if silent else "rejection"] += 1
@@ -150,11 +150,12 @@ def use_channel(device, client, rng):
     for epoch in range(1 + device.number % 3):
         if epoch:
             channel.raise_epoch()
-        body = os.urandom(8)
+        body = rng.randbytes(8)
         frame = channel.seal(bytes([p1.PING]) + body)
         if epoch == 0 and device.number % 10 == 0:
             bad = flip(frame, rng.randrange(len(frame)), rng.randrange(8))
-            expect(client.post("channel", bad, SILENCE_S) is None, "a changed frame was answered")
+            client.post("channel", bad, silent=True)
+            expect(client.acknowledged, "no ACK for a changed frame")
         reply = client.post("channel", frame)
         expect(reply is not None, "no pong in epoch", epoch)
         expect(channel.open(reply) == bytes([p1.PONG]) + body, "pong")
@@ -269,8 +270,9 @@ class Agent:
         self.rng = random.Random(SEED * 7919 + number)
         self.requests, self.answers, self.pongs = set(), "none", "good"
         self.session = self.channel = None
+        self.said = {}  # answers by frame
         self.enrolled_at = 1790000000 + number
-        self.welcome = os.urandom(number % 145)
+        self.welcome = self.rng.randbytes(number % 145)
 
     # the service's side
 
@@ -285,6 +287,12 @@ class Agent:
         return {"none": [], "bad": [bad, p1.REJECTION], "good": [p1.REJECTION, bad, good]}[self.answers]
 
     def on_frame(self, payload):
+        """A repeated frame gets the identical answer, as enrolld gives it."""
+        if payload not in self.said:
+            self.said[payload] = self.answer_frame(payload)
+        return self.said[payload]
+
+    def answer_frame(self, payload):
         plain = self.channel.open(payload)
         pong = self.channel.seal(bytes([p1.PONG]) + plain[1:])
         bad = flip(pong, self.rng.randrange(len(pong)), self.rng.randrange(8))
