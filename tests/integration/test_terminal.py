@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """enrollctl terminal: the vendor's lines in, its JSON lines out, byte for byte, with simulated nodes behind them."""
+import contextlib
 import json
 import os
 import select
@@ -153,7 +154,7 @@ def test_refused_lines_get_the_vendors_error_lines():
 
 
 def memory(pid):
-    """All that the process can write to: heap, stack, data."""
+    """All that the process can write to: heap, stack, data. It lives: a mapping may be gone before it is read."""
     with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as mem:
         for row in maps:
             span, rights, _, _, _, *name = row.split()
@@ -161,7 +162,8 @@ def memory(pid):
                 continue
             start, end = (int(x, 16) for x in span.split("-"))
             mem.seek(start)
-            yield " ".join(name) or "anonymous", mem.read(end - start)
+            with contextlib.suppress(OSError):
+                yield " ".join(name) or "anonymous", mem.read(end - start)
 
 
 def places_of(pid, key):
