@@ -66,7 +66,9 @@ START_TEST(goes_on_from_where_it_stands)
 	timer_event_unfollow(te);
 	ck_assert_uint_ge(timers_now(timers), at_ms + 50);
 	ck_assert_uint_lt(timers_now(timers), at_ms + 50 + 60000);
-	event_base_loop(base, EVLOOP_ONCE); /* by the machine's clock */
+	/* By the machine's clock; libevent's own is coarse and may wake us a little early. */
+	while (fired == 0)
+		ck_assert_int_eq(event_base_loop(base, EVLOOP_ONCE), 0);
 	ck_assert_int_eq(fired, 1);
 	end();
 }
