@@ -1,9 +1,11 @@
 #include "base/keypool.h"
 
+#include <errno.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/crypto_openssl.h"
@@ -84,6 +86,19 @@ START_TEST(gives_each_pair_once_and_whole)
 }
 END_TEST
 
+/* A pair takes well under a millisecond; of a pool that rests nothing is heard however long. */
+static void expect_no_call(struct source *s)
+{
+	struct timespec until;
+
+	ck_assert_int_eq(clock_gettime(CLOCK_REALTIME, &until), 0);
+	until.tv_nsec += 100000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	ck_assert_int_eq(sem_timedwait(&s->called, &until), -1);
+	ck_assert_int_eq(errno, ETIMEDOUT);
+}
+
 START_TEST(is_filled_no_further)
 {
 	struct source *s = source_new(false);
@@ -91,6 +106,7 @@ START_TEST(is_filled_no_further)
 
 	ck_assert_int_eq(keypool_new(&s->crypto, &p), ERR_OK);
 	wait_for_calls(s, KEYPOOL_PAIRS);
+	expect_no_call(s);
 	keypool_free(p);
 	ck_assert_uint_eq(s->calls, KEYPOOL_PAIRS);
 	source_free(s);
