@@ -608,18 +608,27 @@ static int dial(void)
 	return fd;
 }
 
+/* A socket at path; one that a test which was killed has left goes. */
+static int bind_path(void)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(a.sun_path, path);
+	(void)unlink(path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
 START_TEST(listens_for_all_and_replaces_a_dead_socket)
 {
 	struct control_config g = {.base = server.config.base, .path = path, .listen_fd = -1};
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	struct control *c, *second;
 	struct stat st;
-	int dead = socket(AF_UNIX, SOCK_STREAM, 0), fd;
+	int fd;
 
 	(void)snprintf(path, sizeof(path), "/tmp/test_control.%d.sock", (int)getpid());
-	strcpy(a.sun_path, path);
-	ck_assert_int_eq(bind(dead, (struct sockaddr *)&a, sizeof(a)), 0);
-	close(dead);
+	close(bind_path());
 
 	ck_assert_int_eq(control_new(&g, &c), ERR_OK);
 	ck_assert_int_eq(stat(path, &st), 0);
@@ -637,16 +646,13 @@ END_TEST
 
 START_TEST(takes_a_socket_that_is_there_already)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	struct control_config g = {.base = server.config.base};
 	struct control *c;
 	struct stat st;
 	int fd;
 
 	(void)snprintf(path, sizeof(path), "/tmp/test_control.%d.fd", (int)getpid());
-	strcpy(a.sun_path, path);
-	g.listen_fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	ck_assert_int_eq(bind(g.listen_fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	g.listen_fd = bind_path();
 	ck_assert_int_eq(listen(g.listen_fd, 5), 0);
 	ck_assert_int_eq(control_new(&g, &c), ERR_OK);
 	fd = dial();

@@ -339,6 +339,7 @@ static int listen_at(const struct sockaddr_un *a)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
 
+	(void)unlink(a->sun_path); /* of a test that was killed */
 	ck_assert_int_eq(bind(fd, (const struct sockaddr *)a, sizeof(*a)), 0);
 	ck_assert_int_eq(listen(fd, 1), 0);
 	return fd;
