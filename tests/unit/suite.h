@@ -13,6 +13,8 @@ static inline int suite_main(const char *name, void (*fill)(TCase *))
 	SRunner *r;
 	int failed;
 
+	/* A hang is a minute of nothing; a test has two seconds at most, for a machine may be
+	 * busy. Check's own 4 s are too few now and then. */
 	tcase_set_timeout(tc, 60);
 	fill(tc);
 	suite_add_tcase(s, tc);
