@@ -1,7 +1,9 @@
 #include "enr/channel.h"
 
-#include "base/crypto_openssl.h"
+#include "support/seeded.h"
 #include "unit/suite.h"
+
+#define SEED 6
 
 struct pair {
 	const struct crypto *c;
@@ -16,7 +18,7 @@ static void setup(struct pair *p)
 	struct x3dh_session s;
 
 	memset(p, 0, sizeof(*p));
-	p->c = crypto_default();
+	p->c = seeded_crypto(SEED);
 	ck_assert_int_eq(p->c->random(p->c->ctx, &s, sizeof(s)), ERR_OK);
 	ck_assert_int_eq(enr_channel_init(p->c, ENR_ENROLLEE, &s, &p->a), ERR_OK);
 	ck_assert_int_eq(enr_channel_init(p->c, ENR_SERVICE, &s, &p->b), ERR_OK);

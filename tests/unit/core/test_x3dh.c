@@ -1,7 +1,10 @@
 #include "enr/x3dh.h"
 
 #include "base/crypto_openssl.h"
+#include "support/seeded.h"
 #include "unit/suite.h"
+
+#define SEED 6
 
 static const uint8_t addr_bytes[] = "coap://gateway/enroll#00112233445566778899aabbccddeeff";
 
@@ -29,7 +32,7 @@ static void make_keys(struct world *w)
 static void setup(struct world *w)
 {
 	memset(w, 0, sizeof(*w));
-	w->c = crypto_default();
+	w->c = seeded_crypto(SEED);
 	make_keys(w);
 	w->prekeys.ik = w->ik_a.pub;
 	w->prekeys.spk = w->spk_a.pub;
