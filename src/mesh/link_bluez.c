@@ -187,7 +187,9 @@ static void tell_advert(struct bz *bz, const struct bz_news *news)
 
 static void on_news(struct bz *bz, const struct bz_news *news)
 {
-	if (news->kind == BZ_ADAPTER)
+	if (news->bits & BZ_NEWS_VALUE)
+		bz_conns_value(bz, news->path, news->value);
+	else if (news->kind == BZ_ADAPTER)
 		choose_adapter(bz);
 	else if (news->kind == BZ_RX || news->kind == BZ_TX)
 		bz_conns_chars(bz);

@@ -1,5 +1,5 @@
 /*
- * One connection from the wish to the two sockets (bluez.md, "Connect", "GATT objects"):
+ * One connection from the wish to its use (bluez.md, "Connect", "GATT objects"):
  *
  *	WAIT -> CONNECT -> RESOLVE -> NOTIFY -> WRITE -> READY
  *	  ^________|__________|_________|________|   what fails is tried again, a few times
@@ -19,14 +19,13 @@
 #define ACQUIRE_MS 5000
 #define CURE_MS 10000
 #define CALL_MS 50000
+#define HEAR_OUT_MS 2000
 #define POLL_MS 1000
 #define HANG_UP_AGAIN_MS 3000
 #define RETRY_FIRST_MS 250
 #define TRIES_MAX 4
 /* Connects at once: the kernel makes one after the other, and each one's 40 s run from its call. */
 #define IN_FLIGHT_MAX 3
-#define BACKOFF_FIRST_MS 500
-#define BACKOFF_LAST_MS 16000
 
 static void enter(struct bz_conn *c, enum bz_conn_state state, uint64_t timer_ms)
 {
@@ -60,56 +59,22 @@ void bz_hang_up(struct bz *bz, const char *path)
 		log_debug("bluez: Disconnect not sent error=%s", err_text(e));
 }
 
-/* --- back-off per address ----------------------------------------------------------------------
- */
-
-static struct bz_backoff *backoff_of(struct bz *bz, const struct link_addr *addr)
-{
-	for (size_t i = 0; i < BZ_BACKOFF_MAX; i++) {
-		if (bz->backoff[i].failures > 0 && link_addr_equal(&bz->backoff[i].addr, addr))
-			return &bz->backoff[i];
-	}
-	return NULL;
-}
-
-static struct bz_backoff *backoff_oldest(struct bz *bz)
-{
-	struct bz_backoff *oldest = &bz->backoff[0];
-
-	for (size_t i = 0; i < BZ_BACKOFF_MAX; i++) {
-		if (bz->backoff[i].failures == 0)
-			return &bz->backoff[i];
-		if (bz->backoff[i].not_before_ms < oldest->not_before_ms)
-			oldest = &bz->backoff[i];
-	}
-	return oldest;
-}
-
-static void backoff_failed(struct bz *bz, const struct link_addr *addr)
-{
-	struct bz_backoff *b = backoff_of(bz, addr);
-	uint64_t ms = BACKOFF_FIRST_MS;
-
-	if (!b) {
-		b = backoff_oldest(bz);
-		*b = (struct bz_backoff){.addr = *addr};
-	}
-	for (unsigned i = 0; i < b->failures && ms < BACKOFF_LAST_MS; i++)
-		ms *= 2;
-	b->failures++;
-	b->not_before_ms = timers_now(bz->timers) + ms;
-}
-
-static void backoff_worked(struct bz *bz, const struct link_addr *addr)
-{
-	struct bz_backoff *b = backoff_of(bz, addr);
-
-	if (b)
-		b->failures = 0;
-}
-
 /* --- the end of a connection -------------------------------------------------------------------
  */
+
+/* What bluetoothd keeps for this connection. It would subscribe by itself in each later one of that
+ * device. */
+static void let_go(struct bz_conn *c)
+{
+	const struct bz_object *tx = bz_objects_char(&c->bz->objects, c->path, BZ_TX);
+
+	bz_io_close(c);
+	if (c->is_subscribed && tx &&
+		bz_call(c->bz, tx->path, "org.bluez.GattCharacteristic1", "StopNotify",
+			DBUS_TYPE_INVALID, NULL, CALL_MS, on_ignored, c->bz, NULL) != ERR_OK)
+		log_debug("bluez: StopNotify not sent");
+	c->is_subscribed = false;
+}
 
 /* Told in the next turn of the loop, whoever has found it out. */
 static void end(struct bz_conn *c, enum link_down why)
@@ -117,10 +82,10 @@ static void end(struct bz_conn *c, enum link_down why)
 	if (c->state == BZ_CONN_FREE || c->state == BZ_CONN_ENDED)
 		return;
 	cancel_call(c);
-	bz_io_close(c);
+	let_go(c);
 	c->why = why;
 	if (why == LINK_DOWN_CONNECT || why == LINK_DOWN_SETUP)
-		backoff_failed(c->bz, &c->addr);
+		bz_backoff_failed(c->bz, &c->addr);
 	enter(c, BZ_CONN_ENDED, 0);
 }
 
@@ -149,7 +114,7 @@ static void failed(struct bz_conn *c, enum link_down why)
 	uint64_t delay_ms = (uint64_t)RETRY_FIRST_MS << c->try_count;
 
 	cancel_call(c);
-	bz_io_close(c);
+	let_go(c);
 	c->try_count++;
 	if (c->try_count < TRIES_MAX && timers_now(c->bz->timers) + delay_ms < c->give_up_ms) {
 		wait_again(c, delay_ms);
@@ -159,13 +124,31 @@ static void failed(struct bz_conn *c, enum link_down why)
 	end(c, why);
 }
 
-void bz_conn_lost(struct bz_conn *c)
+static void lost(struct bz_conn *c)
 {
-	if (c->state == BZ_CONN_READY) {
+	if (c->state == BZ_CONN_READY)
 		end(c, LINK_DOWN_LOST);
-		return;
-	}
-	failed(c, LINK_DOWN_SETUP);
+	else
+		failed(c, LINK_DOWN_SETUP);
+}
+
+static void on_heard_out(void *arg, DBusMessage *reply)
+{
+	struct bz_conn *c = arg;
+
+	(void)reply;
+	c->call = NULL;
+	lost(c);
+}
+
+/* The socket's end overtakes the signals of what the peer said last. Any answer comes after them.
+ */
+void bz_conn_hung_up(struct bz_conn *c)
+{
+	cancel_call(c);
+	if (bz_call_get(c->bz, c->path, "org.bluez.Device1", "Connected", HEAR_OUT_MS, on_heard_out,
+		    c, &c->call) != ERR_OK)
+		lost(c);
 }
 
 /* --- the cure ----------------------------------------------------------------------------------
@@ -190,22 +173,20 @@ static void remove_device(struct bz_conn *c)
 		failed(c, LINK_DOWN_SETUP);
 }
 
-/* A characteristic that is stuck as "acquired", or a GATT table that is not the node's: bluetoothd
- * forgets both with the device, which is back with its next advertisement. The last resort: the
- * bluetoothd 5.66 that we tried dies of removing a stuck device (connected or not), which ends all
- * other links, too; it is cured then as well. */
-static void cure(struct bz_conn *c, const char *what)
+/* A GATT table that is not the node's: bluetoothd forgets it with the device, which is back with
+ * its next advertisement. */
+static void cure(struct bz_conn *c)
 {
 	const struct bz_object *device = device_of(c);
 
 	cancel_call(c);
-	bz_io_close(c);
+	let_go(c);
 	if (c->is_cured) {
 		bz_hang_up(c->bz, c->path);
 		end(c, LINK_DOWN_SETUP);
 		return;
 	}
-	log_info("bluez: removing device to cure it cause=\"%s\"", what);
+	log_info("bluez: removing device to cure it cause=\"no MeshAccess service\"");
 	c->is_cured = true;
 	enter(c, BZ_CONN_CURE, CURE_MS);
 	if (device && device->is_connected)
@@ -214,11 +195,12 @@ static void cure(struct bz_conn *c, const char *what)
 		remove_device(c);
 }
 
-/* --- sockets -----------------------------------------------------------------------------------
+/* --- the two characteristics -------------------------------------------------------------------
  */
 
-/* bluetoothd answers NotPermitted for a moment after the last link, and for ever when stuck. */
-static void acquire_failed(struct bz_conn *c, const char *what, DBusMessage *reply)
+/* bluetoothd answers NotPermitted for a moment after the last link, and as long as another program
+ * has the characteristic. */
+static void refused(struct bz_conn *c, const char *what, DBusMessage *reply)
 {
 	const char *error = reply ? dbus_reply_error(reply) : "none";
 
@@ -226,10 +208,7 @@ static void acquire_failed(struct bz_conn *c, const char *what, DBusMessage *rep
 	if (strcmp(error, "org.bluez.Error.NotSupported") == 0) {
 		bz_hang_up(c->bz, c->path);
 		end(c, LINK_DOWN_SETUP);
-	} else if (strcmp(error, "org.bluez.Error.NotPermitted") == 0 && c->is_refused_once) {
-		cure(c, what);
 	} else {
-		c->is_refused_once = true;
 		failed(c, LINK_DOWN_SETUP);
 	}
 }
@@ -242,7 +221,7 @@ static void on_write_acquired(void *arg, DBusMessage *reply)
 
 	c->call = NULL;
 	if (bz_reply_fd(reply, &fd) != ERR_OK) {
-		acquire_failed(c, "AcquireWrite", reply);
+		refused(c, "AcquireWrite", reply);
 		return;
 	}
 	if (bz_io_set_write(c, fd) != ERR_OK) {
@@ -251,42 +230,43 @@ static void on_write_acquired(void *arg, DBusMessage *reply)
 	}
 	timer_cancel(bz->timers, &c->timer);
 	c->state = BZ_CONN_READY;
-	backoff_worked(bz, &c->addr);
+	bz_backoff_worked(bz, &c->addr);
 	bz->events->ready(bz->arg, c->id);
 }
 
-static void acquire(struct bz_conn *c, enum bz_conn_state state, enum bz_kind kind,
-	const char *method, dbus_reply_fn *fn)
+static struct bz_object *char_of(const struct bz_conn *c, enum bz_kind kind)
 {
-	struct bz_object *o = bz_objects_char(&c->bz->objects, c->path, kind);
-
-	enter(c, state, ACQUIRE_MS);
-	if (!o || bz_call_options(c->bz, o->path, "org.bluez.GattCharacteristic1", method, CALL_MS,
-			  fn, c, &c->call) != ERR_OK)
-		failed(c, LINK_DOWN_SETUP);
+	return bz_objects_char(&c->bz->objects, c->path, kind);
 }
 
-static void on_notify_acquired(void *arg, DBusMessage *reply)
+static void on_subscribed(void *arg, DBusMessage *reply)
 {
 	struct bz_conn *c = arg;
-	int fd;
+	const struct bz_object *rx = char_of(c, BZ_RX);
 
 	c->call = NULL;
-	if (bz_reply_fd(reply, &fd) != ERR_OK) {
-		acquire_failed(c, "AcquireNotify", reply);
+	if (dbus_reply_check(reply, "") != ERR_OK) {
+		refused(c, "StartNotify", reply);
 		return;
 	}
-	if (bz_io_set_notify(c, fd) != ERR_OK) {
+	enter(c, BZ_CONN_WRITE, ACQUIRE_MS);
+	if (!rx || bz_call_options(c->bz, rx->path, "org.bluez.GattCharacteristic1", "AcquireWrite",
+			   CALL_MS, on_write_acquired, c, &c->call) != ERR_OK)
 		failed(c, LINK_DOWN_SETUP);
-		return;
-	}
-	acquire(c, BZ_CONN_WRITE, BZ_RX, "AcquireWrite", on_write_acquired);
 }
 
-/* Subscribed first, written afterwards: bluetoothd loses what is notified before. */
+/* Not by AcquireNotify: when the node refuses, or is lost meanwhile, bluetoothd 5.66 to 5.83 never
+ * answers that, refuses all later ones, and uses what it has freed once the device is removed: then
+ * it dies, or turns in a circle for ever (seen). Subscribed first, written afterwards. */
 static void subscribe(struct bz_conn *c)
 {
-	acquire(c, BZ_CONN_NOTIFY, BZ_TX, "AcquireNotify", on_notify_acquired);
+	const struct bz_object *tx = char_of(c, BZ_TX);
+
+	enter(c, BZ_CONN_NOTIFY, ACQUIRE_MS);
+	c->is_subscribed = true;
+	if (!tx || bz_call(c->bz, tx->path, "org.bluez.GattCharacteristic1", "StartNotify",
+			   DBUS_TYPE_INVALID, NULL, CALL_MS, on_subscribed, c, &c->call) != ERR_OK)
+		failed(c, LINK_DOWN_SETUP);
 }
 
 /* --- connecting --------------------------------------------------------------------------------
@@ -460,12 +440,12 @@ static void on_timer(void *arg)
 		break;
 	case BZ_CONN_RESOLVE:
 		if (c->is_late)
-			cure(c, "no MeshAccess service");
+			cure(c);
 		else
 			failed(c, LINK_DOWN_SETUP);
 		break;
-	case BZ_CONN_NOTIFY: /* stuck for good only if it is refused from now on */
-	case BZ_CONN_WRITE:
+	case BZ_CONN_NOTIFY:
+	case BZ_CONN_WRITE: /* stuck for good only if it is refused from now on */
 	case BZ_CONN_CURE:
 		failed(c, LINK_DOWN_SETUP);
 		break;
@@ -483,15 +463,11 @@ static void on_timer(void *arg)
 
 static void link_gone(struct bz_conn *c)
 {
-	if (c->state == BZ_CONN_READY || c->state == BZ_CONN_WRITE) {
-		bz_io_drain(c);
-		if (c->state == BZ_CONN_READY || c->state == BZ_CONN_WRITE)
-			bz_conn_lost(c);
-	} else if (c->state == BZ_CONN_RESOLVE || c->state == BZ_CONN_NOTIFY) {
-		failed(c, LINK_DOWN_SETUP);
-	} else if (c->state == BZ_CONN_CURE && !c->call) {
+	if (c->state == BZ_CONN_CURE && !c->call)
 		remove_device(c);
-	}
+	else if (c->state == BZ_CONN_RESOLVE || c->state == BZ_CONN_NOTIFY ||
+		 c->state == BZ_CONN_WRITE || c->state == BZ_CONN_READY)
+		lost(c);
 }
 
 static void conn_news(struct bz_conn *c, const struct bz_news *news)
@@ -510,6 +486,26 @@ void bz_conns_chars(struct bz *bz)
 	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++) {
 		if (bz->conns[i].state == BZ_CONN_RESOLVE)
 			resolve(&bz->conns[i]);
+	}
+}
+
+static void deliver(struct bz_conn *c, struct span pdu)
+{
+	if (pdu.n == 0 || pdu.n > LINK_PDU_MAX)
+		log_debug("bluez: notification of wrong length bytes=%zu", pdu.n);
+	else
+		c->bz->events->notify(c->bz->arg, c->id, pdu);
+}
+
+/* Before READY nothing has been asked yet, so nothing of worth can arrive. */
+void bz_conns_value(struct bz *bz, const char *path, struct span value)
+{
+	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++) {
+		struct bz_conn *c = &bz->conns[i];
+		size_t n = strlen(c->path);
+
+		if (c->state == BZ_CONN_READY && strncmp(path, c->path, n) == 0 && path[n] == '/')
+			deliver(c, value);
 	}
 }
 
@@ -533,7 +529,7 @@ void bz_conns_init(struct bz *bz)
 	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++) {
 		struct bz_conn *c = &bz->conns[i];
 
-		*c = (struct bz_conn){.bz = bz, .notify_fd = -1, .write_fd = -1};
+		*c = (struct bz_conn){.bz = bz, .write_fd = -1};
 		timer_init(&c->timer, on_timer, c);
 	}
 }
@@ -573,7 +569,6 @@ static uint16_t next_id(struct bz *bz)
 
 enum err bz_conn_open(struct bz *bz, const struct link_addr *addr, uint16_t *id)
 {
-	struct bz_backoff *b = backoff_of(bz, addr);
 	uint64_t now_ms = timers_now(bz->timers);
 	struct bz_conn *c;
 	enum err e = find_slot(bz, addr, &c);
@@ -586,11 +581,10 @@ enum err bz_conn_open(struct bz *bz, const struct link_addr *addr, uint16_t *id)
 	c->id = next_id(bz);
 	c->addr = *addr;
 	c->give_up_ms = now_ms + CONNECT_MS;
-	c->not_before_ms = b && b->not_before_ms > now_ms ? b->not_before_ms : 0;
+	c->not_before_ms = bz_backoff_until(bz, addr);
 	c->hung_up_ms = 0;
 	c->try_count = 0;
 	c->is_cured = false;
-	c->is_refused_once = false;
 	enter(c, BZ_CONN_WAIT, 0);
 	*id = c->id;
 	bz_scan_review(bz);
@@ -642,7 +636,7 @@ void bz_conns_free(struct bz *bz)
 		if (has_link(c))
 			bz_hang_up(bz, c->path);
 		cancel_call(c);
-		bz_io_close(c);
+		let_go(c);
 		timer_cancel(bz->timers, &c->timer);
 		c->state = BZ_CONN_FREE;
 	}

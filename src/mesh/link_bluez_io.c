@@ -1,7 +1,7 @@
 /*
- * The two sockets of a connection (bluez.md, "AcquireWrite, AcquireNotify"): SEQPACKET, one
- * datagram one PDU. Never writes an empty datagram (that kills the socket silently), drains at each
- * wake-up (bluetoothd drops what does not fit), and takes end of file as the end of the link.
+ * The socket that a connection is written to (bluez.md, "AcquireWrite, AcquireNotify"): SEQPACKET,
+ * one datagram one PDU. Never writes an empty datagram (that kills the socket silently), and takes
+ * end of file as a sign of the link's end.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -9,11 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "mesh/link_bluez_room.h"
-
-/* bluetoothd never sends more; what is longer than a PDU of ours is seen to be so. */
-#define DATAGRAM_MAX 512
 
 static enum err make_safe(int fd)
 {
@@ -37,52 +33,7 @@ static struct event *watch(
 	return ev;
 }
 
-static bool is_living(const struct bz_conn *c)
-{
-	return c->state == BZ_CONN_READY || c->state == BZ_CONN_WRITE;
-}
-
-/* Before READY nothing has been asked yet, so nothing of worth can arrive. */
-static void deliver(struct bz_conn *c, const uint8_t *p, size_t n)
-{
-	struct bz *bz = c->bz;
-
-	if (c->state != BZ_CONN_READY)
-		return;
-	if (n > LINK_PDU_MAX) {
-		log_debug("bluez: notification too long bytes=%zu", n);
-		return;
-	}
-	bz->events->notify(bz->arg, c->id, (struct span){p, n});
-}
-
-void bz_io_drain(struct bz_conn *c)
-{
-	uint8_t buf[DATAGRAM_MAX];
-
-	while (is_living(c)) {
-		ssize_t n = recv(c->notify_fd, buf, sizeof(buf), MSG_DONTWAIT);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n <= 0) {
-			bz_conn_lost(c);
-			return;
-		}
-		deliver(c, buf, (size_t)n);
-	}
-}
-
-static void on_notify(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	bz_io_drain(arg);
-}
-
-/* Nothing ever arrives on the write socket but its end; what the peer said last is heard first. */
+/* Nothing ever arrives on the write socket but its end. */
 static void on_hangup(evutil_socket_t fd, short what, void *arg)
 {
 	struct bz_conn *c = arg;
@@ -92,9 +43,8 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
-	bz_io_drain(c);
-	if (is_living(c))
-		bz_conn_lost(c);
+	(void)event_del(c->hangup_ev);
+	bz_conn_hung_up(c);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -105,17 +55,6 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (c->state == BZ_CONN_READY)
 		c->bz->events->writable(c->bz->arg, c->id);
-}
-
-enum err bz_io_set_notify(struct bz_conn *c, int fd)
-{
-	enum err e = make_safe(fd);
-
-	c->notify_fd = fd;
-	if (e != ERR_OK)
-		return e;
-	c->notify_ev = watch(c, fd, EV_READ | EV_PERSIST, on_notify);
-	return c->notify_ev ? ERR_OK : ERR_NOMEM;
 }
 
 enum err bz_io_set_write(struct bz_conn *c, int fd)
@@ -164,9 +103,7 @@ static void free_event(struct event **ev)
 
 void bz_io_close(struct bz_conn *c)
 {
-	free_event(&c->notify_ev);
 	free_event(&c->hangup_ev);
 	free_event(&c->write_ev);
-	close_fd(&c->notify_fd);
 	close_fd(&c->write_fd);
 }

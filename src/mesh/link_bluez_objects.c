@@ -224,6 +224,22 @@ static void read_char(struct bz_object *o, const char *name, DBusMessageIter *va
 		o->kind = BZ_TX;
 }
 
+/* Of a changed characteristic nothing but its value is of interest: what it is stays. */
+static unsigned read_notified(DBusMessageIter *it, struct span *out)
+{
+	struct dbus_dict dict;
+	DBusMessageIter value;
+	const char *name;
+
+	if (dbus_dict_open(it, &dict) != ERR_OK)
+		return 0;
+	while (dbus_dict_next(&dict, &name, &value)) {
+		if (strcmp(name, "Value") == 0 && dbus_value_bytes(&value, out) == ERR_OK)
+			return BZ_NEWS_VALUE;
+	}
+	return 0;
+}
+
 enum interface { IF_NONE, IF_ADAPTER, IF_DEVICE, IF_CHAR };
 
 static enum interface interface_of(const char *name)
@@ -400,7 +416,8 @@ static void forget_invalidated(struct bz_object *o, DBusMessageIter *it)
 static bool is_of(const struct bz_object *o, enum interface interface)
 {
 	return (o->kind == BZ_DEVICE && interface == IF_DEVICE) ||
-	       (o->kind == BZ_ADAPTER && interface == IF_ADAPTER);
+	       (o->kind == BZ_ADAPTER && interface == IF_ADAPTER) ||
+	       (o->kind == BZ_TX && interface == IF_CHAR);
 }
 
 enum err bz_objects_changed(struct bz_objects *t, DBusMessage *signal, struct bz_news *news)
@@ -420,7 +437,8 @@ enum err bz_objects_changed(struct bz_objects *t, DBusMessage *signal, struct bz
 	if (!o || !is_of(o, interface))
 		return ERR_OK;
 	(void)dbus_message_iter_next(&it);
-	news->bits = read_properties(o, interface, &it);
+	news->bits = o->kind == BZ_TX ? read_notified(&it, &news->value)
+				      : read_properties(o, interface, &it);
 	(void)dbus_message_iter_next(&it);
 	if (interface == IF_DEVICE)
 		forget_invalidated(o, &it);

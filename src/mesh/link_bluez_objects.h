@@ -51,7 +51,8 @@ enum bz_news_bits {
 	BZ_NEWS_POWERED = 8,
 	BZ_NEWS_DISCOVERING = 16,
 	BZ_NEWS_ADDED = 32,
-	BZ_NEWS_REMOVED = 64
+	BZ_NEWS_REMOVED = 64,
+	BZ_NEWS_VALUE = 128 /* of a characteristic: a notification */
 };
 
 struct bz_news {
@@ -59,6 +60,7 @@ struct bz_news {
 	enum bz_kind kind;
 	struct bz_object *object; /* NULL with BZ_NEWS_REMOVED, or for an unknown path */
 	const char *path;         /* of the message */
+	struct span value;        /* with BZ_NEWS_VALUE; in the message */
 };
 
 void bz_objects_clear(struct bz_objects *t);

@@ -1,4 +1,4 @@
-/* What the four files of link_bluez share. Private to them. */
+/* What the files of link_bluez share. Private to them. */
 #ifndef MESH_LINK_BLUEZ_ROOM_H
 #define MESH_LINK_BLUEZ_ROOM_H
 
@@ -49,10 +49,10 @@ enum bz_conn_state {
 	BZ_CONN_WAIT,    /* for the device to be heard, for a slot, for its old link to end */
 	BZ_CONN_CONNECT, /* Connect is called */
 	BZ_CONN_RESOLVE, /* connected, waits for ServicesResolved */
-	BZ_CONN_NOTIFY,  /* AcquireNotify is called */
+	BZ_CONN_NOTIFY,  /* StartNotify is called */
 	BZ_CONN_WRITE,   /* AcquireWrite is called */
-	BZ_CONN_READY,   /* both sockets are there */
-	BZ_CONN_CURE,    /* RemoveDevice is called: a stuck characteristic (bluez.md) */
+	BZ_CONN_READY,   /* subscribed, and the socket is there */
+	BZ_CONN_CURE,    /* RemoveDevice is called: its services are not the node's */
 	BZ_CONN_ENDED    /* tells down in the next turn */
 };
 
@@ -68,21 +68,28 @@ struct bz_conn {
 	uint64_t not_before_ms; /* of the next Connect */
 	unsigned try_count;
 	bool is_cured;
-	bool is_late;         /* resolved, but its characteristics are not there yet */
-	bool is_refused_once; /* NotPermitted may be the shadow of the last link */
-	uint64_t hung_up_ms;  /* when Disconnect was last called in WAIT; 0: not yet */
-	enum link_down why;   /* in ENDED */
-	int notify_fd, write_fd;
-	struct event *notify_ev, *hangup_ev, *write_ev;
+	bool is_late;        /* resolved, but its characteristics are not there yet */
+	uint64_t hung_up_ms; /* when Disconnect was last called in WAIT; 0: not yet */
+	enum link_down why;  /* in ENDED */
+	bool is_subscribed;  /* StartNotify was called: bluetoothd subscribes until StopNotify */
+	int write_fd;
+	struct event *hangup_ev, *write_ev;
 };
 
-/* Failures per address, so that a device which fails at once is not hammered. */
+/* --- back-off per address (link_bluez_backoff.c) -----------------------------------------------
+ */
+
 #define BZ_BACKOFF_MAX 32
 struct bz_backoff {
 	struct link_addr addr;
 	unsigned failures;
 	uint64_t not_before_ms;
 };
+
+void bz_backoff_failed(struct bz *bz, const struct link_addr *addr);
+void bz_backoff_worked(struct bz *bz, const struct link_addr *addr);
+/* When it may be tried again, by the timers' clock; 0: now. */
+uint64_t bz_backoff_until(struct bz *bz, const struct link_addr *addr);
 
 struct bz {
 	struct event_base *base;
@@ -111,6 +118,8 @@ void bz_conn_close(struct bz *bz, uint16_t id);
 void bz_conns_news(struct bz *bz, const struct bz_news *news);
 /* A characteristic of MeshAccess has appeared. */
 void bz_conns_chars(struct bz *bz);
+/* The characteristic at path has notified this. */
+void bz_conns_value(struct bz *bz, const char *path, struct span value);
 /* Tells down (LINK_DOWN_ADAPTER) for all, at once: from the event loop only. */
 void bz_conns_fail(struct bz *bz);
 /* Ends all without events; asks bluetoothd to hang up. */
@@ -123,14 +132,11 @@ bool bz_conns_need_scan(const struct bz *bz);
 unsigned bz_conns_in_flight(const struct bz *bz);
 
 /* Takes fd over, also on error. */
-ENR_MUST_CHECK enum err bz_io_set_notify(struct bz_conn *c, int fd);
 ENR_MUST_CHECK enum err bz_io_set_write(struct bz_conn *c, int fd);
 ENR_MUST_CHECK enum err bz_io_write(struct bz_conn *c, struct span pdu);
 void bz_io_close(struct bz_conn *c);
-/* Delivers what the notify socket holds; tells of its end by bz_conn_lost. */
-void bz_io_drain(struct bz_conn *c);
-/* The sockets have hung up. */
-void bz_conn_lost(struct bz_conn *c);
+/* The socket has hung up. */
+void bz_conn_hung_up(struct bz_conn *c);
 
 /* --- calls (link_bluez_call.c) -----------------------------------------------------------------
  */
@@ -143,13 +149,13 @@ ENR_MUST_CHECK enum err bz_call(struct bz *bz, const char *path, const char *int
 /* Properties.Get; the answer is one variant. */
 ENR_MUST_CHECK enum err bz_call_get(struct bz *bz, const char *path, const char *interface,
 	const char *name, int timeout_ms, dbus_reply_fn *fn, void *arg, struct dbus_call **call);
-/* The same with one empty a{sv}: AcquireNotify and AcquireWrite. */
+/* The same with one empty a{sv}: AcquireWrite. */
 ENR_MUST_CHECK enum err bz_call_options(struct bz *bz, const char *path, const char *interface,
 	const char *method, int timeout_ms, dbus_reply_fn *fn, void *arg, struct dbus_call **call);
 /* Only what discovers MeshAccess: le, duplicates, 0xFE12. */
 ENR_MUST_CHECK enum err bz_call_set_filter(
 	struct bz *bz, int timeout_ms, dbus_reply_fn *fn, void *arg, struct dbus_call **call);
-/* (h, q) of AcquireNotify and AcquireWrite; *fd is the caller's. ERR_RANGE: MTU below 23. */
+/* (h, q) of AcquireWrite; *fd is the caller's. ERR_RANGE: MTU below 23. */
 ENR_MUST_CHECK enum err bz_reply_fd(DBusMessage *reply, int *fd);
 
 #endif

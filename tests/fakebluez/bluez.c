@@ -305,7 +305,7 @@ static bool dispatch(struct bluez *b, DBusMessage *call)
 	return strcmp(interface, "org.bluez.GattCharacteristic1") == 0 && on_char_path(d, call);
 }
 
-/* A client has left the bus: its filter and its session go with it. */
+/* A client has left the bus: its filter and its sessions go with it. */
 static void on_name_lost(struct bluez *b, DBusMessage *msg)
 {
 	const char *name, *old, *new;
@@ -315,8 +315,11 @@ static void on_name_lost(struct bluez *b, DBusMessage *msg)
 		    DBUS_TYPE_STRING, &new, DBUS_TYPE_INVALID) ||
 		*new != '\0')
 		return;
+	if (*name == '\0')
+		return;
+	bluez_forget_notified(b, name);
 	i = find_client(b, name);
-	if (i < 0 || *name == '\0')
+	if (i < 0)
 		return;
 	memset(&b->clients[i], 0, sizeof(b->clients[i]));
 	b->session[i] = false;
@@ -408,29 +411,6 @@ void bluez_revive(struct bluez *b)
 		log_err("fakebluez: cannot get on the bus again");
 }
 
-/* First it dies, then it is back. */
-static void on_crash(evutil_socket_t fd, short what, void *arg)
-{
-	const struct timeval tv = {.tv_sec = 1};
-	struct bluez *b = arg;
-
-	(void)fd;
-	(void)what;
-	if (!b->bus) {
-		bluez_revive(b);
-		return;
-	}
-	bluez_die(b);
-	(void)event_add(b->crash_timer, &tv);
-}
-
-void bluez_crash(struct bluez *b)
-{
-	const struct timeval now = {0};
-
-	(void)event_add(b->crash_timer, &now);
-}
-
 static void on_expire(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -453,8 +433,7 @@ enum err bluez_new(struct drive *drive, const char *bus_address, void (*ready)(v
 	b->powered = b->exported = true;
 	b->scan_timer = event_new(b->base, -1, 0, on_scan, b);
 	b->expire_timer = event_new(b->base, -1, EV_PERSIST, on_expire, b);
-	b->crash_timer = event_new(b->base, -1, 0, on_crash, b);
-	if (!b->scan_timer || !b->expire_timer || !b->crash_timer)
+	if (!b->scan_timer || !b->expire_timer)
 		abort();
 	(void)event_add(b->expire_timer, &tv);
 	renew_radio(b);
@@ -472,7 +451,6 @@ void bluez_free(struct bluez *b)
 	air_radio_free(b->radio);
 	event_free(b->scan_timer);
 	event_free(b->expire_timer);
-	event_free(b->crash_timer);
 	if (b->bus)
 		dbus_loop_free(b->bus);
 	free(b);

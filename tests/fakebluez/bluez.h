@@ -3,7 +3,7 @@
  * virtual air: one adapter, a device for each node that was heard, MeshAccess's service on each.
  *
  *   bluez.c         the bus, the adapter, discovery        bluez_object.c  properties and signals
- *   bluez_device.c  devices, connecting, losing            bluez_gatt.c    characteristics, sockets
+ *   bluez_device.c  devices, connecting, losing            bluez_gatt.c    characteristics
  *   bluez_scan.c    what a scan reports
  */
 #ifndef FAKEBLUEZ_BLUEZ_H
@@ -50,11 +50,13 @@ struct bluez_device {
 	DBusMessage *remove;
 	DBusMessage *notify;
 
-	int fd[BLUEZ_CHARS]; /* our ends of the acquired sockets, -1 */
-	struct event *fd_event[BLUEZ_CHARS];
-	bool acquired[BLUEZ_CHARS];
-	bool write_dead; /* an empty datagram has killed it */
-	bool stuck;      /* AcquireNotify was never answered: it never will be (bluez_gatt.c) */
+	int fd; /* our end of the acquired socket, -1 */
+	struct event *fd_event;
+	bool acquired;
+	bool write_dead;   /* an empty datagram has killed it */
+	char notified[64]; /* who has called StartNotify: it is subscribed in each connection; "" */
+	uint8_t value[PORT_PDU_MAX_BYTES]; /* the last that was notified */
+	size_t value_bytes;
 };
 
 struct bluez_client {
@@ -80,7 +82,6 @@ struct bluez {
 	bool session[BLUEZ_CLIENTS_MAX];
 	struct bluez_scan scan; /* while discovering */
 	struct event *scan_timer, *expire_timer;
-	struct event *crash_timer; /* dies, and is started again by the bus */
 	struct bluez_device *devices;
 	void (*ready)(void *arg); /* the name org.bluez is ours */
 	void *arg;
@@ -99,9 +100,6 @@ void bluez_set_plugged(struct bluez *b, bool in);
 /* bluetoothd dies as by kill -9: name and links go, no signal says so; and comes back empty. */
 void bluez_die(struct bluez *b);
 void bluez_revive(struct bluez *b);
-/* It dies when the present message is dealt with, and is back a little later: whoever needs it has
- * the bus start it. */
-void bluez_crash(struct bluez *b);
 /* The link to this address breaks. False: there is none. */
 bool bluez_lose_link(struct bluez *b, const uint8_t address[PORT_ADDRESS_BYTES]);
 
@@ -162,9 +160,13 @@ bool bluez_scan_hears(struct bluez *b, const uint8_t address[PORT_ADDRESS_BYTES]
 bool bluez_on_char_call(struct bluez_device *d, enum bluez_char c, DBusMessage *call);
 void bluez_on_subscribed(void *ctx, uint16_t link);
 void bluez_on_notified(void *ctx, uint16_t link, struct span pdu);
-void bluez_close_sockets(struct bluez_device *d); /* HUP for the client */
-void bluez_release(struct bluez_device *d);       /* …Acquired turn false */
+void bluez_close_socket(struct bluez_device *d); /* HUP for the client */
+void bluez_release(struct bluez_device *d);      /* WriteAcquired turns false */
+/* Its services are known: who has called StartNotify is subscribed. */
+void bluez_subscribe(struct bluez_device *d);
 /* The link is gone while the CCCD write is not answered. */
 void bluez_lose_notify(struct bluez_device *d);
+/* This client has left the bus. */
+void bluez_forget_notified(struct bluez *b, const char *client);
 
 #endif

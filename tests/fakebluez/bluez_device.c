@@ -61,7 +61,7 @@ static struct bluez_device *device_new(struct bluez *b, const uint8_t address[PO
 		a[1], a[0]);
 	snprintf(d->path, sizeof(d->path), "%s/dev_%02X_%02X_%02X_%02X_%02X_%02X",
 		BLUEZ_ADAPTER_PATH, a[5], a[4], a[3], a[2], a[1], a[0]);
-	d->fd[BLUEZ_RX] = d->fd[BLUEZ_TX] = -1;
+	d->fd = -1;
 	d->timer = event_new(b->base, -1, 0, on_device_timer, d);
 	if (!d->timer)
 		abort();
@@ -99,7 +99,7 @@ static void device_free(struct bluez_device *d)
 		*p = d->next;
 		break;
 	}
-	bluez_close_sockets(d);
+	bluez_close_socket(d);
 	drop_call(&d->connect);
 	drop_call(&d->disconnect);
 	drop_call(&d->remove);
@@ -291,6 +291,7 @@ static void resolve(struct bluez_device *d)
 	}
 	d->resolved = true;
 	bluez_device_changed(d, "ServicesResolved");
+	bluez_subscribe(d);
 }
 
 /* --- losing
@@ -316,7 +317,7 @@ static void gone(struct bluez_device *d)
 	d->state = BLUEZ_IDLE;
 	d->seen_ms = air_now_ms(b->drive->air);
 	bluez_device_changed(d, "Connected");
-	bluez_close_sockets(d);
+	bluez_close_socket(d);
 	bluez_release(d);
 	if (!d->remove)
 		return;
@@ -336,7 +337,7 @@ void bluez_on_disconnected(void *ctx, uint16_t link, uint8_t hci_reason)
 		gone(d);
 		return;
 	}
-	bluez_close_sockets(d); /* HUP first, the properties a little later */
+	bluez_close_socket(d); /* HUP first, the properties a little later */
 	d->state = BLUEZ_DISCONNECTING;
 	d->link = 0;
 	arm(d, GONE_MS);
@@ -425,8 +426,6 @@ void bluez_remove_device(struct bluez *b, DBusMessage *call)
 	d = bluez_find_path(b, path);
 	if (!d || strcmp(d->path, path) != 0) {
 		bluez_error(b, call, DOES_NOT_EXIST, "Does Not Exist");
-	} else if (d->stuck) {
-		bluez_crash(b);
 	} else if (d->state == BLUEZ_IDLE) {
 		bluez_reply(b, call);
 		forget(d, true);
@@ -462,7 +461,7 @@ void bluez_power_off_devices(struct bluez *b)
 
 		next = d->next;
 		(void)event_del(d->timer);
-		bluez_close_sockets(d);
+		bluez_close_socket(d);
 		set_unresolved(d);
 		d->state = BLUEZ_IDLE;
 		fail_pending(d);

@@ -1,5 +1,4 @@
-/* The two characteristics of MeshAccess, and the sockets that AcquireNotify and AcquireWrite give.
- */
+/* The two characteristics of MeshAccess: StartNotify, and the socket that AcquireWrite gives. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -14,36 +13,24 @@
 #define NOT_SUPPORTED "org.bluez.Error.NotSupported"
 #define READ_MAX 512 /* bluetoothd reads no more of a datagram */
 
-static void close_socket(struct bluez_device *d, enum bluez_char c)
+void bluez_close_socket(struct bluez_device *d)
 {
-	if (d->fd_event[c])
-		event_free(d->fd_event[c]);
-	d->fd_event[c] = NULL;
-	if (d->fd[c] >= 0)
-		close(d->fd[c]);
-	d->fd[c] = -1;
-}
-
-void bluez_close_sockets(struct bluez_device *d)
-{
-	close_socket(d, BLUEZ_RX);
-	close_socket(d, BLUEZ_TX);
-}
-
-static void release(struct bluez_device *d, enum bluez_char c)
-{
-	close_socket(d, c);
-	if (!d->acquired[c])
-		return;
-	d->acquired[c] = false;
-	bluez_char_changed(d, c, c == BLUEZ_RX ? "WriteAcquired" : "NotifyAcquired");
+	if (d->fd_event)
+		event_free(d->fd_event);
+	d->fd_event = NULL;
+	if (d->fd >= 0)
+		close(d->fd);
+	d->fd = -1;
 }
 
 void bluez_release(struct bluez_device *d)
 {
-	release(d, BLUEZ_TX);
-	release(d, BLUEZ_RX);
+	bluez_close_socket(d);
 	d->write_dead = false;
+	if (!d->acquired)
+		return;
+	d->acquired = false;
+	bluez_char_changed(d, BLUEZ_RX, "WriteAcquired");
 }
 
 /* --- from the client ----------------------------------------------------------------------------
@@ -68,7 +55,7 @@ static void write_out(struct bluez_device *d, const uint8_t *bytes, size_t n)
 static bool read_one(struct bluez_device *d)
 {
 	uint8_t b[READ_MAX];
-	ssize_t n = recv(d->fd[BLUEZ_RX], b, sizeof(b), MSG_DONTWAIT);
+	ssize_t n = recv(d->fd, b, sizeof(b), MSG_DONTWAIT);
 
 	if (n > 0) {
 		write_out(d, b, (size_t)n);
@@ -76,45 +63,32 @@ static bool read_one(struct bluez_device *d)
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (n == 0 && !is_hung_up(d->fd[BLUEZ_RX])) {
+	if (n == 0 && !is_hung_up(d->fd)) {
 		d->write_dead = true; /* bluetoothd stops reading, silently */
-		event_free(d->fd_event[BLUEZ_RX]);
-		d->fd_event[BLUEZ_RX] = NULL;
+		event_free(d->fd_event);
+		d->fd_event = NULL;
 		return false;
 	}
-	release(d, BLUEZ_RX);
+	bluez_release(d);
 	return false;
-}
-
-/* What a client writes to the socket of notifications nobody reads. */
-static void drain(int fd)
-{
-	uint8_t b[READ_MAX];
-
-	while (recv(fd, b, sizeof(b), MSG_DONTWAIT) > 0)
-		;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct bluez_device *d = arg;
 
+	(void)fd;
 	(void)what;
 	drive_sync(d->bluez->drive);
-	if (fd == d->fd[BLUEZ_RX])
-		while (read_one(d))
-			;
-	else if (fd == d->fd[BLUEZ_TX] && is_hung_up(fd))
-		release(d, BLUEZ_TX);
-	else
-		drain(fd);
+	while (read_one(d))
+		;
 	drive_arm(d->bluez->drive);
 }
 
-/* --- acquiring
+/* --- AcquireWrite
  * -------------------------------------------------------------------------------------- */
 
-static void give(struct bluez_device *d, enum bluez_char c, DBusMessage *call)
+static void give(struct bluez_device *d, DBusMessage *call)
 {
 	struct bluez *b = d->bluez;
 	dbus_uint16_t mtu = BLUEZ_MTU;
@@ -122,17 +96,16 @@ static void give(struct bluez_device *d, enum bluez_char c, DBusMessage *call)
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) {
-		d->acquired[c] = false;
 		bluez_error(b, call, FAILED, strerror(errno));
 		return;
 	}
-	d->acquired[c] = true;
-	d->fd[c] = pair[0];
-	d->fd_event[c] = event_new(b->base, pair[0], EV_READ | EV_PERSIST, on_readable, d);
-	if (!d->fd_event[c])
+	d->acquired = true;
+	d->fd = pair[0];
+	d->fd_event = event_new(b->base, pair[0], EV_READ | EV_PERSIST, on_readable, d);
+	if (!d->fd_event)
 		abort();
-	(void)event_add(d->fd_event[c], NULL);
-	bluez_char_changed(d, c, c == BLUEZ_RX ? "WriteAcquired" : "NotifyAcquired");
+	(void)event_add(d->fd_event, NULL);
+	bluez_char_changed(d, BLUEZ_RX, "WriteAcquired");
 	reply = dbus_message_new_method_return(call);
 	dbus_message_append_args(
 		reply, DBUS_TYPE_UNIX_FD, &pair[1], DBUS_TYPE_UINT16, &mtu, DBUS_TYPE_INVALID);
@@ -140,55 +113,104 @@ static void give(struct bluez_device *d, enum bluez_char c, DBusMessage *call)
 	close(pair[1]);
 }
 
-static void acquire(struct bluez_device *d, enum bluez_char c, DBusMessage *call)
+static void acquire_write(struct bluez_device *d, DBusMessage *call)
+{
+	if (d->state != BLUEZ_CONNECTED)
+		bluez_error(d->bluez, call, FAILED, "Not connected");
+	else if (d->acquired)
+		bluez_error(d->bluez, call, NOT_PERMITTED, "Write acquired");
+	else
+		give(d, call);
+}
+
+/* --- StartNotify
+ * -------------------------------------------------------------------------------------- */
+
+void bluez_subscribe(struct bluez_device *d)
+{
+	if (d->notified[0] != '\0' && !d->notify)
+		(void)!air_radio_subscribe(d->bluez->radio, d->link);
+}
+
+/* Not connected it is "ok", and so it is for who has called it before. */
+static void start_notify(struct bluez_device *d, DBusMessage *call)
 {
 	struct bluez *b = d->bluez;
+	bool is_again = d->notified[0] != '\0';
 
-	if (d->state != BLUEZ_CONNECTED) {
-		bluez_error(b, call, FAILED, "Not connected");
-	} else if (d->acquired[c] || (c == BLUEZ_TX && (d->notify || d->stuck))) {
-		bluez_error(b, call, NOT_PERMITTED,
-			c == BLUEZ_RX ? "Write acquired" : "Notify acquired");
-	} else if (c == BLUEZ_RX) {
-		give(d, c, call);
-	} else if (air_radio_subscribe(b->radio, d->link) != ERR_OK) {
-		bluez_error(b, call, FAILED, "Not connected");
-	} else {
-		d->notify = dbus_message_ref(call); /* until the CCCD write is answered */
+	if (d->state == BLUEZ_DISCONNECTING) {
+		bluez_error(b, call, "org.bluez.Error.NotConnected", "Not Connected");
+		return;
 	}
+	snprintf(d->notified, sizeof(d->notified), "%s", dbus_message_get_sender(call));
+	if (is_again || d->state != BLUEZ_CONNECTED ||
+		air_radio_subscribe(b->radio, d->link) != ERR_OK)
+		bluez_reply(b, call);
+	else
+		d->notify = dbus_message_ref(call); /* until the CCCD write is answered */
+}
+
+static void drop_notify(struct bluez_device *d)
+{
+	d->notified[0] = '\0';
+	if (d->notify)
+		dbus_message_unref(d->notify);
+	d->notify = NULL;
+}
+
+static void stop_notify(struct bluez_device *d, DBusMessage *call)
+{
+	if (strcmp(d->notified, dbus_message_get_sender(call)) != 0) {
+		bluez_error(d->bluez, call, FAILED, "No notify session started");
+		return;
+	}
+	drop_notify(d);
+	bluez_char_changed(d, BLUEZ_TX, "Notifying");
+	bluez_reply(d->bluez, call);
+}
+
+void bluez_forget_notified(struct bluez *b, const char *client)
+{
+	for (struct bluez_device *d = b->devices; d; d = d->next)
+		if (strcmp(d->notified, client) == 0)
+			drop_notify(d);
 }
 
 void bluez_on_subscribed(void *ctx, uint16_t link)
 {
 	struct bluez_device *d = bluez_find_link(ctx, link);
-	DBusMessage *call = d ? d->notify : NULL;
 
-	if (!call)
+	if (!d || d->notified[0] == '\0')
 		return;
+	bluez_char_changed(d, BLUEZ_TX, "Notifying");
+	if (d->notify)
+		bluez_reply(ctx, d->notify);
+	if (d->notify)
+		dbus_message_unref(d->notify);
 	d->notify = NULL;
-	give(d, BLUEZ_TX, call);
-	dbus_message_unref(call);
 }
 
-/* 5.66 forgets the call, but not that the characteristic is acquired: NotPermitted from then on,
- * and when the device is removed it uses what it has freed already. */
 void bluez_lose_notify(struct bluez_device *d)
 {
 	if (!d->notify)
 		return;
-	dbus_message_unref(d->notify);
-	d->notify = NULL;
-	d->stuck = true;
+	bluez_error(d->bluez, d->notify, FAILED, "Operation failed with ATT error: 0x0e");
+	drop_notify(d);
 }
 
 void bluez_on_notified(void *ctx, uint16_t link, struct span pdu)
 {
 	struct bluez_device *d = bluez_find_link(ctx, link);
 
-	/* A reader that is too slow loses some: "Resource temporarily unavailable". */
-	if (d && d->fd[BLUEZ_TX] >= 0)
-		(void)!send(d->fd[BLUEZ_TX], pdu.p, pdu.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (!d || d->notified[0] == '\0' || pdu.n > sizeof(d->value))
+		return;
+	memcpy(d->value, pdu.p, pdu.n);
+	d->value_bytes = pdu.n;
+	bluez_char_changed(d, BLUEZ_TX, "Value");
 }
+
+/* --- calls
+ * -------------------------------------------------------------------------------------- */
 
 static void write_value(struct bluez_device *d, DBusMessage *call)
 {
@@ -200,7 +222,7 @@ static void write_value(struct bluez_device *d, DBusMessage *call)
 	if (dbus_value_bytes(&it, &bytes) != ERR_OK) {
 		bluez_error(b, call, "org.bluez.Error.InvalidArguments",
 			"Invalid arguments in method call");
-	} else if (d->acquired[BLUEZ_RX]) {
+	} else if (d->acquired) {
 		bluez_error(b, call, NOT_PERMITTED, "Write acquired");
 	} else if (d->state != BLUEZ_CONNECTED) {
 		bluez_error(b, call, FAILED, "Not connected");
@@ -213,20 +235,26 @@ static void write_value(struct bluez_device *d, DBusMessage *call)
 
 bool bluez_on_char_call(struct bluez_device *d, enum bluez_char c, DBusMessage *call)
 {
+	static const struct {
+		const char *member;
+		enum bluez_char c;
+		void (*fn)(struct bluez_device *d, DBusMessage *call);
+	} rows[] = {
+		{"AcquireWrite", BLUEZ_RX, acquire_write},
+		{"WriteValue", BLUEZ_RX, write_value},
+		{"StartNotify", BLUEZ_TX, start_notify},
+		{"StopNotify", BLUEZ_TX, stop_notify},
+	};
 	const char *member = dbus_message_get_member(call);
-	struct bluez *b = d->bluez;
 
-	if (strcmp(member, "AcquireWrite") == 0 && c == BLUEZ_RX)
-		acquire(d, c, call);
-	else if (strcmp(member, "AcquireNotify") == 0 && c == BLUEZ_TX)
-		acquire(d, c, call);
-	else if (strcmp(member, "WriteValue") == 0 && c == BLUEZ_RX)
-		write_value(d, call);
-	else if (strcmp(member, "AcquireWrite") == 0 || strcmp(member, "AcquireNotify") == 0 ||
-		 strcmp(member, "WriteValue") == 0 || strcmp(member, "ReadValue") == 0 ||
-		 strcmp(member, "StartNotify") == 0)
-		bluez_error(b, call, NOT_SUPPORTED, "Operation is not supported");
-	else
-		return false;
-	return true;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (strcmp(member, rows[i].member) != 0)
+			continue;
+		if (rows[i].c == c)
+			rows[i].fn(d, call);
+		else
+			bluez_error(d->bluez, call, NOT_SUPPORTED, "Operation is not supported");
+		return true;
+	}
+	return false;
 }

@@ -266,15 +266,15 @@ static void char_properties(
 	if (wants(only, "Service"))
 		put_path(dict, "Service", service);
 	if (wants(only, "Value"))
-		put_bytes(dict, "Value", NULL, 0);
+		put_bytes(dict, "Value", d->value, c == BLUEZ_TX ? d->value_bytes : 0);
 	if (wants(only, "Flags"))
 		put_strings(dict, "Flags", c == BLUEZ_RX ? rx_flags : tx_flags, 2);
 	if (c == BLUEZ_RX && wants(only, "WriteAcquired"))
-		put_bool(dict, "WriteAcquired", d->acquired[c]);
+		put_bool(dict, "WriteAcquired", d->acquired);
 	if (c == BLUEZ_TX && wants(only, "NotifyAcquired"))
-		put_bool(dict, "NotifyAcquired", d->acquired[c]);
+		put_bool(dict, "NotifyAcquired", false);
 	if (c == BLUEZ_TX && wants(only, "Notifying"))
-		put_bool(dict, "Notifying", d->acquired[c]);
+		put_bool(dict, "Notifying", d->notified[0] != '\0' && !d->notify);
 	if (wants(only, "MTU") && is_connected(d))
 		put_u16(dict, "MTU", BLUEZ_MTU);
 }

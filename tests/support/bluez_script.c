@@ -17,7 +17,8 @@ static const struct {
 	{"org.bluez.Adapter1", "StopDiscovery"},
 	{"org.bluez.Device1", "Connect"},
 	{"org.bluez.Device1", "Disconnect"},
-	{"org.bluez.GattCharacteristic1", "AcquireNotify"},
+	{"org.bluez.GattCharacteristic1", "StartNotify"},
+	{"org.bluez.GattCharacteristic1", "StopNotify"},
 	{"org.bluez.GattCharacteristic1", "AcquireWrite"},
 	{"org.bluez.Adapter1", "RemoveDevice"},
 	{PROPERTIES, "Get"},
@@ -64,26 +65,32 @@ static void put_string(DBusMessageIter *dict, const char *name, const char *v)
 	put(dict, name, DBUS_TYPE_STRING, &v);
 }
 
+static void put_bytes(DBusMessageIter *dict, const char *name, const uint8_t *p, size_t n)
+{
+	DBusMessageIter entry, value, bytes;
+
+	dbus_message_iter_open_container(dict, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
+	dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &name);
+	dbus_message_iter_open_container(&entry, DBUS_TYPE_VARIANT, "ay", &value);
+	dbus_message_iter_open_container(&value, DBUS_TYPE_ARRAY, "y", &bytes);
+	dbus_message_iter_append_fixed_array(&bytes, DBUS_TYPE_BYTE, &p, (int)n);
+	dbus_message_iter_close_container(&value, &bytes);
+	dbus_message_iter_close_container(&entry, &value);
+	dbus_message_iter_close_container(dict, &entry);
+}
+
 static void put_report(DBusMessageIter *dict)
 {
-	const char *name = "ServiceData", *uuid = UUID_DATA;
-	const uint8_t *p = service_data;
+	const char *name = "ServiceData";
 	dbus_int16_t rssi = -60;
-	DBusMessageIter entry, variant, inner, item, value, bytes;
+	DBusMessageIter entry, variant, inner;
 
 	put(dict, "RSSI", DBUS_TYPE_INT16, &rssi);
 	dbus_message_iter_open_container(dict, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
 	dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &name);
 	dbus_message_iter_open_container(&entry, DBUS_TYPE_VARIANT, "a{sv}", &variant);
 	dbus_message_iter_open_container(&variant, DBUS_TYPE_ARRAY, "{sv}", &inner);
-	dbus_message_iter_open_container(&inner, DBUS_TYPE_DICT_ENTRY, NULL, &item);
-	dbus_message_iter_append_basic(&item, DBUS_TYPE_STRING, &uuid);
-	dbus_message_iter_open_container(&item, DBUS_TYPE_VARIANT, "ay", &value);
-	dbus_message_iter_open_container(&value, DBUS_TYPE_ARRAY, "y", &bytes);
-	dbus_message_iter_append_fixed_array(&bytes, DBUS_TYPE_BYTE, &p, (int)sizeof(service_data));
-	dbus_message_iter_close_container(&value, &bytes);
-	dbus_message_iter_close_container(&item, &value);
-	dbus_message_iter_close_container(&inner, &item);
+	put_bytes(&inner, UUID_DATA, service_data, sizeof(service_data));
 	dbus_message_iter_close_container(&variant, &inner);
 	dbus_message_iter_close_container(&entry, &variant);
 	dbus_message_iter_close_container(dict, &entry);
@@ -154,7 +161,7 @@ static DBusMessage *managed(const struct bluez_script *s, DBusMessage *call)
 /* --- answers -----------------------------------------------------------------------------------
  */
 
-static DBusMessage *with_fd(const struct bluez_script *s, DBusMessage *call, int *kept)
+static DBusMessage *with_fd(struct bluez_script *s, DBusMessage *call)
 {
 	DBusMessage *reply = dbus_message_new_method_return(call);
 	dbus_uint16_t mtu = s->mtu;
@@ -164,9 +171,9 @@ static DBusMessage *with_fd(const struct bluez_script *s, DBusMessage *call, int
 	must(dbus_message_append_args(
 		reply, DBUS_TYPE_UNIX_FD, &fds[1], DBUS_TYPE_UINT16, &mtu, DBUS_TYPE_INVALID));
 	close(fds[1]);
-	if (*kept >= 0)
-		close(*kept);
-	*kept = fds[0];
+	if (s->write_fd >= 0)
+		close(s->write_fd);
+	s->write_fd = fds[0];
 	return reply;
 }
 
@@ -200,10 +207,8 @@ static DBusMessage *answer(struct bluez_script *s, enum script_method m, DBusMes
 		return dbus_message_new_error(call, a->error, "scripted");
 	if (a->is_wrong_type)
 		return wrong_type(call);
-	if (m == SCRIPT_NOTIFY)
-		return with_fd(s, call, &s->notify_fd);
 	if (m == SCRIPT_WRITE)
-		return with_fd(s, call, &s->write_fd);
+		return with_fd(s, call);
 	if (m == SCRIPT_GET)
 		return with_connected(s, call);
 	return dbus_message_new_method_return(call);
@@ -262,18 +267,15 @@ static const struct dbus_loop_events events = {on_up, on_down, on_message};
 
 void bluez_script_start(struct bluez_script *s, struct event_base *base, const char *address)
 {
-	*s = (struct bluez_script){
-		.base = base, .has_chars = true, .mtu = 63, .notify_fd = -1, .write_fd = -1};
+	*s = (struct bluez_script){.base = base, .has_chars = true, .mtu = 63, .write_fd = -1};
 	must(dbus_loop_new(base, address, &events, s, &s->loop) == ERR_OK);
 }
 
 void bluez_script_hang_up(struct bluez_script *s)
 {
-	if (s->notify_fd >= 0)
-		close(s->notify_fd);
 	if (s->write_fd >= 0)
 		close(s->write_fd);
-	s->notify_fd = s->write_fd = -1;
+	s->write_fd = -1;
 }
 
 void bluez_script_die(struct bluez_script *s)
@@ -319,6 +321,15 @@ void bluez_script_property(
 	send_changed(s, msg, &it, &dict);
 }
 
+void bluez_script_notify(struct bluez_script *s, const uint8_t *p, size_t n)
+{
+	DBusMessageIter it, dict;
+	DBusMessage *msg = changed(SCRIPT_TX, "org.bluez.GattCharacteristic1", &it, &dict);
+
+	put_bytes(&dict, "Value", p, n);
+	send_changed(s, msg, &it, &dict);
+}
+
 void bluez_script_advert(struct bluez_script *s)
 {
 	DBusMessageIter it, dict;
@@ -331,13 +342,13 @@ void bluez_script_advert(struct bluez_script *s)
 void bluez_script_nonsense(struct bluez_script *s)
 {
 	static const char *const names[] = {"RSSI", "ServiceData", "Connected", "ServicesResolved",
-		"Address", "AddressType", "Powered", "Discovering", "UUID"};
-	static const char *const paths[] = {SCRIPT_DEVICE, SCRIPT_ADAPTER, SCRIPT_RX};
-	static const char *const interfaces[] = {
-		"org.bluez.Device1", "org.bluez.Adapter1", "org.bluez.GattCharacteristic1"};
+		"Address", "AddressType", "Powered", "Discovering", "UUID", "Value"};
+	static const char *const paths[] = {SCRIPT_DEVICE, SCRIPT_ADAPTER, SCRIPT_RX, SCRIPT_TX};
+	static const char *const interfaces[] = {"org.bluez.Device1", "org.bluez.Adapter1",
+		"org.bluez.GattCharacteristic1", "org.bluez.GattCharacteristic1"};
 	double v = 1.5;
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		DBusMessageIter it, dict;
 		DBusMessage *msg = changed(paths[i], interfaces[i], &it, &dict);
 

@@ -19,6 +19,7 @@ enum script_method {
 	SCRIPT_CONNECT,
 	SCRIPT_DISCONNECT,
 	SCRIPT_NOTIFY,
+	SCRIPT_STOP_NOTIFY,
 	SCRIPT_WRITE,
 	SCRIPT_REMOVE,
 	SCRIPT_GET,
@@ -41,7 +42,7 @@ struct bluez_script {
 	bool is_connected; /* what Properties.Get says, and GetManagedObjects */
 	int filters_seen;  /* SetDiscoveryFilter with le, duplicates and fe12 */
 	uint16_t mtu;
-	int notify_fd, write_fd; /* our ends; -1: not acquired */
+	int write_fd; /* our end; -1: not acquired */
 };
 
 /* Joins the bus and takes the name org.bluez; is_up tells when. */
@@ -52,6 +53,8 @@ void bluez_script_die(struct bluez_script *s);
 /* Signals. */
 void bluez_script_property(
 	struct bluez_script *s, const char *path, const char *interface, const char *name, bool v);
+/* TX notifies. */
+void bluez_script_notify(struct bluez_script *s, const uint8_t *p, size_t n);
 void bluez_script_advert(struct bluez_script *s); /* RSSI -60, ServiceData of 20 bytes */
 void bluez_script_add_device(struct bluez_script *s);
 void bluez_script_remove_device(struct bluez_script *s);

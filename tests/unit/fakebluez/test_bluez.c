@@ -25,7 +25,7 @@ static struct bluez *bluez;
 static struct sim_node *node;
 static struct dbus_loop *client;
 static char device[BLUEZ_PATH_MAX]; /* the last one that was told of */
-static int ups, told;
+static int ups, told, subscriptions;
 
 struct answer {
 	bool is_there;
@@ -74,6 +74,7 @@ static bool on_signal(void *arg, DBusMessage *msg)
 	if (is_new)
 		dbus_message_iter_get_basic(&it, &path);
 	dbus_message_iter_next(&it);
+	subscriptions += !is_new && has_key(&it, "Notifying");
 	if (!has_key(&it, is_new ? "org.bluez.Device1" : "ServiceData"))
 		return false;
 	told++;
@@ -195,7 +196,7 @@ static void begin(void)
 	struct sim_spec spec;
 
 	printf("seed=%d\n", SEED);
-	ups = told = 0;
+	ups = told = subscriptions = 0;
 	private_bus_start(&bus);
 	base = event_base_new();
 	air = air_new(SEED, aes128_default());
@@ -309,6 +310,97 @@ START_TEST(connect_is_made_in_the_next_scan)
 }
 END_TEST
 
+/* --- subscribing ---------------------------------------------------------------------------------
+ */
+
+static void connect_and_resolve(void)
+{
+	struct answer connect;
+
+	call_device("Connect", &connect);
+	pass_ms(HEAR_MS);
+	ck_assert(connect.is_there);
+	ck_assert_str_eq(connect.error, "");
+	while (!bluez->devices->resolved)
+		event_base_loop(base, EVLOOP_ONCE);
+	pass_ms(100);
+}
+
+static void begin_connected(void)
+{
+	begin();
+	call_adapter("StopDiscovery");
+	connect_and_resolve();
+}
+
+static void lose(void)
+{
+	ck_assert(bluez_lose_link(bluez, sim_node_address(node)));
+	pass_ms(1000);
+	while (bluez->devices->state != BLUEZ_IDLE)
+		event_base_loop(base, EVLOOP_ONCE);
+	settle();
+}
+
+static void call_tx(const char *member, struct answer *a)
+{
+	char path[BLUEZ_PATH_MAX];
+
+	bluez_char_path(bluez->devices, BLUEZ_TX, path);
+	send_call(method(path, "org.bluez.GattCharacteristic1", member), a);
+	settle();
+	pass_ms(100);
+}
+
+START_TEST(who_has_subscribed_is_subscribed_in_each_connection_until_it_stops)
+{
+	struct answer a;
+
+	begin_connected();
+	call_tx("StartNotify", &a);
+	ck_assert(a.is_there);
+	ck_assert_str_eq(a.error, "");
+	ck_assert_int_eq(subscriptions, 1);
+	lose();
+	connect_and_resolve();
+	ck_assert_int_eq(subscriptions, 2);
+	call_tx("StopNotify", &a);
+	ck_assert_str_eq(a.error, "");
+	ck_assert_int_eq(subscriptions, 3); /* it is told that it has ended */
+	lose();
+	connect_and_resolve();
+	ck_assert_int_eq(subscriptions, 3);
+	call_tx("StopNotify", &a);
+	ck_assert_str_eq(a.error, "No notify session started");
+	end();
+}
+END_TEST
+
+START_TEST(subscription_that_is_not_answered_fails_with_its_link)
+{
+	struct answer a;
+
+	begin_connected();
+	sim_node_set_faults(node, SIM_FAULT_NO_CCCD);
+	call_tx("StartNotify", &a);
+	ck_assert(!a.is_there);
+	lose();
+	ck_assert(a.is_there);
+	ck_assert_str_eq(a.error, "Operation failed with ATT error: 0x0e");
+	sim_node_set_faults(node, 0);
+	connect_and_resolve();
+	ck_assert_int_eq(subscriptions, 0); /* nobody has */
+	call_tx("StartNotify", &a);
+	ck_assert(a.is_there);
+	ck_assert_int_eq(subscriptions, 1);
+	end();
+}
+END_TEST
+
+/* --- calls that wait
+ * ------------------------------------------------------------------------------
+ */
+
 START_TEST(waiting_connect_is_cancelled)
 {
 	struct answer connect, other;
@@ -411,6 +503,8 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, a_removed_device_is_heard_in_the_next_scan);
 	tcase_add_test(tc, connect_waits_for_the_end_of_the_discovery);
 	tcase_add_test(tc, connect_is_made_in_the_next_scan);
+	tcase_add_test(tc, who_has_subscribed_is_subscribed_in_each_connection_until_it_stops);
+	tcase_add_test(tc, subscription_that_is_not_answered_fails_with_its_link);
 	tcase_add_test(tc, waiting_connect_is_cancelled);
 	tcase_add_test(tc, waiting_connect_ends_with_the_power);
 	tcase_add_loop_test(tc, connect_to_a_silent_peer_fails_40_s_after_the_call, 0, 2);

@@ -216,10 +216,11 @@ START_TEST(connects_subscribes_hears_and_writes)
 	ck_assert_int_eq(bz.calls[SCRIPT_NOTIFY], 1);
 	ck_assert_int_eq(bz.calls[SCRIPT_WRITE], 1);
 	for (int i = 0; i < 50; i++)
-		ck_assert_int_eq(send(bz.notify_fd, b, 20, 0), 20);
+		bluez_script_notify(&bz, b, 20);
 	until(&notify_count, 50);
-	ck_assert_int_eq(send(bz.notify_fd, b, 21, 0), 21); /* longer than a PDU: dropped */
-	ck_assert_int_eq(send(bz.notify_fd, b, 7, 0), 7);
+	bluez_script_notify(&bz, b, 21); /* longer than a PDU: dropped */
+	bluez_script_notify(&bz, b, 0);
+	bluez_script_notify(&bz, b, 7);
 	until(&notify_count, 51);
 	ck_assert_uint_eq(last_bytes, 7);
 	ck_assert_int_eq(link_.ops->write(link_.impl, conn, (struct span){b, 0}), ERR_RANGE);
@@ -236,13 +237,74 @@ START_TEST(last_words_are_heard_before_the_link_is_lost)
 
 	begin();
 	connect_ready();
-	ck_assert_int_eq(send(bz.notify_fd, b, 20, 0), 20);
+	bz.answers[SCRIPT_GET].is_silent = true;
 	bluez_script_hang_up(&bz);
+	until(&bz.calls[SCRIPT_GET],
+		1); /* the end of the socket is known, and what was before it is not */
+	bluez_script_notify(&bz, b, 20);
 	until(&notify_count, 1);
+	pass_ms(1);
+	ck_assert_int_eq(down_count, 0);
+	device("Connected", false);
 	settle();
 	pass_ms(1);
 	ck_assert_int_eq(down_count, 1);
 	ck_assert_int_eq(last_down, LINK_DOWN_LOST);
+	end();
+}
+END_TEST
+
+START_TEST(link_is_lost_with_its_socket_if_nobody_says_so)
+{
+	begin();
+	connect_ready();
+	bluez_script_hang_up(&bz);
+	until(&bz.calls[SCRIPT_GET], 1);
+	settle();
+	pass_ms(1);
+	ck_assert_int_eq(down_count, 1);
+	ck_assert_int_eq(last_down, LINK_DOWN_LOST);
+	end();
+}
+END_TEST
+
+/* bluetoothd would subscribe by itself in the next connection, before we are there to hear. */
+START_TEST(subscription_ends_with_its_connection)
+{
+	begin();
+	connect_ready();
+	ck_assert_int_eq(bz.calls[SCRIPT_STOP_NOTIFY], 0);
+	device("Connected", false);
+	until(&bz.calls[SCRIPT_STOP_NOTIFY], 1);
+	pass_ms(1);
+	connect_ready();
+	link_.ops->disconnect(link_.impl, conn);
+	until(&bz.calls[SCRIPT_STOP_NOTIFY], 2);
+	pass_ms(1);
+	device("Connected", false);
+	bz.answers[SCRIPT_NOTIFY].error = "org.bluez.Error.Failed";
+	open_conn();
+	until(&bz.calls[SCRIPT_CONNECT], 3);
+	device("ServicesResolved", true);
+	until(&bz.calls[SCRIPT_STOP_NOTIFY], 3);
+	ck_assert_int_eq(bz.calls[SCRIPT_NOTIFY], 3);
+	end();
+}
+END_TEST
+
+START_TEST(what_is_notified_before_it_is_ready_is_not_passed_on)
+{
+	const uint8_t b[20] = {1};
+
+	begin();
+	bz.answers[SCRIPT_WRITE].is_silent = true;
+	open_conn();
+	until(&bz.calls[SCRIPT_CONNECT], 1);
+	device("ServicesResolved", true);
+	until(&bz.calls[SCRIPT_WRITE], 1);
+	bluez_script_notify(&bz, b, sizeof(b));
+	settle();
+	ck_assert_int_eq(notify_count, 0);
 	end();
 }
 END_TEST
@@ -290,7 +352,8 @@ START_TEST(asks_when_the_end_is_not_signalled)
 }
 END_TEST
 
-START_TEST(resolved_before_its_characteristics)
+/* Resolved, and its characteristics are not there. */
+static void begin_without_chars(void)
 {
 	begin();
 	link_.ops->free(link_.impl);
@@ -309,8 +372,14 @@ START_TEST(resolved_before_its_characteristics)
 	until(&bz.calls[SCRIPT_CONNECT], 1);
 	device("ServicesResolved", true);
 	settle();
+}
+
+START_TEST(resolved_before_its_characteristics)
+{
+	begin_without_chars();
 	pass_ms(1499);
-	ck_assert_int_eq(ready_count, 0);
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
 	bluez_script_add_chars(&bz);
 	until(&ready_count, 1);
 	ck_assert_int_eq(bz.calls[SCRIPT_REMOVE], 0);
@@ -386,36 +455,24 @@ START_TEST(silent_subscription_is_tried_again)
 }
 END_TEST
 
-/* bluez.md: a refused CCCD write leaves the characteristic stuck, also after reconnecting. */
-START_TEST(stuck_characteristic_is_cured_by_removing_the_device)
+START_TEST(table_that_is_not_the_nodes_is_cured_by_removing_the_device)
 {
 	int adverts;
 
-	begin();
-	bz.answers[SCRIPT_NOTIFY].error = "org.bluez.Error.NotPermitted";
-	open_conn();
-	until(&bz.calls[SCRIPT_CONNECT], 1);
-	device("ServicesResolved", true);
-	until(&bz.calls[SCRIPT_NOTIFY], 1);
-	settle();
-	pass_ms(1000);
+	begin_without_chars();
+	pass_ms(1500);
 	until(&bz.calls[SCRIPT_DISCONNECT], 1);
-	device("Connected", false);
-	until(&bz.calls[SCRIPT_CONNECT], 2);
-	device("ServicesResolved", true);
-	until(&bz.calls[SCRIPT_NOTIFY], 2);
-	until(&bz.calls[SCRIPT_DISCONNECT], 2);
 	nothing_more();
 	ck_assert_int_eq(bz.calls[SCRIPT_REMOVE], 0); /* not while it is connected */
 	device("Connected", false);
 	until(&bz.calls[SCRIPT_REMOVE], 1);
-	bz.answers[SCRIPT_NOTIFY].error = NULL;
 	adverts = advert_count;
 	bluez_script_remove_device(&bz);
 	bluez_script_add_device(&bz);
 	until(&advert_count, adverts + 1); /* that of the new object */
 	pass_ms(1000);
-	until(&bz.calls[SCRIPT_CONNECT], 3);
+	until(&bz.calls[SCRIPT_CONNECT], 2);
+	bluez_script_add_chars(&bz);
 	device("ServicesResolved", true);
 	until(&ready_count, 1);
 	end();
@@ -448,16 +505,15 @@ START_TEST(refuses_answers_of_a_wrong_type)
 }
 END_TEST
 
-START_TEST(mtu_too_small_for_a_packet_is_no_subscription)
+START_TEST(mtu_too_small_for_a_packet_is_no_connection)
 {
 	begin();
 	bz.mtu = 22;
 	open_conn();
 	until(&bz.calls[SCRIPT_CONNECT], 1);
 	device("ServicesResolved", true);
-	until(&bz.calls[SCRIPT_NOTIFY], 1);
+	until(&bz.calls[SCRIPT_WRITE], 1);
 	nothing_more();
-	ck_assert_int_eq(bz.calls[SCRIPT_WRITE], 0);
 	ck_assert_int_eq(ready_count, 0);
 	end();
 }
@@ -638,9 +694,12 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, silent_connect_is_cancelled_after_its_limit);
 	tcase_add_test(tc, failed_connect_is_tried_again_a_few_times);
 	tcase_add_test(tc, silent_subscription_is_tried_again);
-	tcase_add_test(tc, stuck_characteristic_is_cured_by_removing_the_device);
+	tcase_add_test(tc, table_that_is_not_the_nodes_is_cured_by_removing_the_device);
+	tcase_add_test(tc, link_is_lost_with_its_socket_if_nobody_says_so);
+	tcase_add_test(tc, subscription_ends_with_its_connection);
+	tcase_add_test(tc, what_is_notified_before_it_is_ready_is_not_passed_on);
 	tcase_add_test(tc, refuses_answers_of_a_wrong_type);
-	tcase_add_test(tc, mtu_too_small_for_a_packet_is_no_subscription);
+	tcase_add_test(tc, mtu_too_small_for_a_packet_is_no_connection);
 	tcase_add_test(tc, signals_of_wrong_types_change_nothing);
 	tcase_add_test(tc, signals_of_strangers_change_nothing);
 	tcase_add_test(tc, discovery_is_tried_until_it_works);
