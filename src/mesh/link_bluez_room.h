@@ -31,6 +31,7 @@ struct bz_scan {
 	uint64_t since_ms;   /* when it began */
 	uint64_t started_ms; /* when StartDiscovery was last answered */
 	bool is_repeating;   /* somebody was heard twice in it: nobody filters */
+	bool is_silent;      /* bluetoothd has not answered, and that was said */
 };
 
 void bz_scan_init(struct bz *bz);

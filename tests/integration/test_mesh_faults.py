@@ -2,10 +2,14 @@
 """Link, bluetoothd's stand-in, adapter, node, gateway node and daemon go away at each step of an enrollment: it always
 ends in the right state, and no node id is given twice."""
 import os
+import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from lab import wait_until  # noqa: E402
 from meshlab import A, B, GATEWAY, NEAR, Building, check_attached_anew, expect, faults, house, main, node, over  # noqa: E402
+
+HANGS = "bluetoothd does not answer any more; if that goes on: systemctl restart bluetooth"
 
 
 def test_link_lost_at_every_step():
@@ -39,6 +43,19 @@ def test_gateway_node_reboots_at_every_step():
 def test_daemon_is_killed_at_every_step():
     with house() as b:
         faults(b, lambda s: b.kill_daemon())
+
+
+@over("bluez")
+def test_bluetoothd_that_hangs():
+    """Nobody but the administrator can end it: the log says so. When it goes on, all goes on."""
+    with Building([node(A, NEAR)]) as b:
+        b.add(A)
+        b.processes["fakebluez"].send_signal(signal.SIGSTOP)
+        wait_until("the warning", lambda: HANGS in b.log_text("enrolld"), b.LIMIT)
+        b.processes["fakebluez"].send_signal(signal.SIGCONT)
+        b.wait_joined(A)
+        expect("bluetoothd answers again" in b.log_text("enrolld"), "and it is said when it is over")
+        expect(b.log_text("enrolld").count(HANGS) == 1, "once")
 
 
 @over("bluez")
