@@ -44,6 +44,11 @@ static struct bz_object *device_of(const struct bz_conn *c)
 	return bz_objects_find(&c->bz->objects, c->path);
 }
 
+static struct bz_object *char_of(const struct bz_conn *c, enum bz_kind kind)
+{
+	return bz_objects_char(&c->bz->objects, c->path, kind);
+}
+
 static void on_ignored(void *arg, DBusMessage *reply)
 {
 	(void)arg;
@@ -66,7 +71,7 @@ void bz_hang_up(struct bz *bz, const char *path)
  * device. */
 static void let_go(struct bz_conn *c)
 {
-	const struct bz_object *tx = bz_objects_char(&c->bz->objects, c->path, BZ_TX);
+	const struct bz_object *tx = char_of(c, BZ_TX);
 
 	bz_io_close(c);
 	if (c->is_subscribed && tx &&
@@ -234,11 +239,6 @@ static void on_write_acquired(void *arg, DBusMessage *reply)
 	bz->events->ready(bz->arg, c->id);
 }
 
-static struct bz_object *char_of(const struct bz_conn *c, enum bz_kind kind)
-{
-	return bz_objects_char(&c->bz->objects, c->path, kind);
-}
-
 static void on_subscribed(void *arg, DBusMessage *reply)
 {
 	struct bz_conn *c = arg;
@@ -280,8 +280,7 @@ static void resolve(struct bz_conn *c)
 
 	if (!device || !device->is_resolved)
 		return;
-	if (bz_objects_char(&c->bz->objects, c->path, BZ_RX) &&
-		bz_objects_char(&c->bz->objects, c->path, BZ_TX)) {
+	if (char_of(c, BZ_RX) && char_of(c, BZ_TX)) {
 		subscribe(c);
 	} else if (!c->is_late) {
 		c->is_late = true;
