@@ -143,6 +143,11 @@ void bluez_power_off_devices(struct bluez *b);
 /* All devices are gone; tell: with signals. */
 void bluez_drop_devices(struct bluez *b, bool tell);
 
+/* The end of a call that has waited (NULL: none does): forgotten, failed with this text, or done.
+ */
+void bluez_drop_call(DBusMessage **call);
+void bluez_fail_call(struct bluez *b, DBusMessage **call, const char *text);
+void bluez_answer_call(struct bluez *b, DBusMessage **call);
 /* If a Connect to it is held: from now on the radio waits for its next advertisement. */
 void bluez_begin_link(struct bluez_device *d);
 

@@ -70,25 +70,25 @@ static struct bluez_device *device_new(struct bluez *b, const uint8_t address[PO
 	return d;
 }
 
-static void drop_call(DBusMessage **call)
+void bluez_drop_call(DBusMessage **call)
 {
 	if (*call)
 		dbus_message_unref(*call);
 	*call = NULL;
 }
 
-static void fail_call(struct bluez *b, DBusMessage **call, const char *text)
+void bluez_fail_call(struct bluez *b, DBusMessage **call, const char *text)
 {
 	if (*call)
 		bluez_error(b, *call, FAILED, text);
-	drop_call(call);
+	bluez_drop_call(call);
 }
 
-static void answer_call(struct bluez *b, DBusMessage **call)
+void bluez_answer_call(struct bluez *b, DBusMessage **call)
 {
 	if (*call)
 		bluez_reply(b, *call);
-	drop_call(call);
+	bluez_drop_call(call);
 }
 
 static void device_free(struct bluez_device *d)
@@ -100,10 +100,10 @@ static void device_free(struct bluez_device *d)
 		break;
 	}
 	bluez_close_socket(d);
-	drop_call(&d->connect);
-	drop_call(&d->disconnect);
-	drop_call(&d->remove);
-	drop_call(&d->notify);
+	bluez_drop_call(&d->connect);
+	bluez_drop_call(&d->disconnect);
+	bluez_drop_call(&d->remove);
+	bluez_drop_call(&d->notify);
 	event_free(d->timer);
 	free(d);
 }
@@ -205,7 +205,7 @@ static void connect_failed(struct bluez_device *d, enum err why)
 
 	(void)event_del(d->timer);
 	d->state = BLUEZ_IDLE;
-	fail_call(b, &d->connect,
+	bluez_fail_call(b, &d->connect,
 		why == ERR_CLOSED ? "br-connection-canceled" : "le-connection-abort-by-local");
 	if (why != ERR_CLOSED)
 		forget(d, true); /* a temporary device goes with the attempt */
@@ -278,7 +278,7 @@ void bluez_on_connected(void *ctx, uint16_t link, enum err result)
 	}
 	d->state = BLUEZ_CONNECTED;
 	bluez_device_changed(d, "Connected");
-	answer_call(b, &d->connect);
+	bluez_answer_call(b, &d->connect);
 	arm(d, d->gatt_known ? RESOLVE_AGAIN_MS : RESOLVE_FIRST_MS);
 }
 
@@ -313,7 +313,7 @@ static void gone(struct bluez_device *d)
 	(void)event_del(d->timer);
 	set_unresolved(d);
 	bluez_lose_notify(d);
-	answer_call(b, &d->disconnect);
+	bluez_answer_call(b, &d->disconnect);
 	d->state = BLUEZ_IDLE;
 	d->seen_ms = air_now_ms(b->drive->air);
 	bluez_device_changed(d, "Connected");
@@ -321,7 +321,7 @@ static void gone(struct bluez_device *d)
 	bluez_release(d);
 	if (!d->remove)
 		return;
-	answer_call(b, &d->remove);
+	bluez_answer_call(b, &d->remove);
 	forget(d, true);
 }
 
@@ -395,7 +395,7 @@ static void on_disconnect(struct bluez_device *d, DBusMessage *call)
 		bluez_reply(b, call);
 		return;
 	}
-	answer_call(b, &d->disconnect);
+	bluez_answer_call(b, &d->disconnect);
 	d->disconnect = dbus_message_ref(call);
 	begin_disconnect(d);
 }
@@ -431,11 +431,11 @@ void bluez_remove_device(struct bluez *b, DBusMessage *call)
 		forget(d, true);
 	} else if (d->state == BLUEZ_CONNECTING) {
 		air_radio_disconnect(b->radio, d->link); /* held: there is none yet */
-		fail_call(b, &d->connect, "br-connection-canceled");
+		bluez_fail_call(b, &d->connect, "br-connection-canceled");
 		bluez_reply(b, call);
 		forget(d, true);
 	} else {
-		answer_call(b, &d->remove);
+		bluez_answer_call(b, &d->remove);
 		d->remove = dbus_message_ref(call);
 		begin_disconnect(d);
 	}
@@ -446,10 +446,10 @@ void bluez_remove_device(struct bluez *b, DBusMessage *call)
 
 static void fail_pending(struct bluez_device *d)
 {
-	fail_call(d->bluez, &d->connect, "Input/output error");
+	bluez_fail_call(d->bluez, &d->connect, "Input/output error");
 	bluez_lose_notify(d);
-	answer_call(d->bluez, &d->disconnect);
-	answer_call(d->bluez, &d->remove);
+	bluez_answer_call(d->bluez, &d->disconnect);
+	bluez_answer_call(d->bluez, &d->remove);
 }
 
 void bluez_power_off_devices(struct bluez *b)

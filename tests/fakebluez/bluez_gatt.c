@@ -153,9 +153,7 @@ static void start_notify(struct bluez_device *d, DBusMessage *call)
 static void drop_notify(struct bluez_device *d)
 {
 	d->notified[0] = '\0';
-	if (d->notify)
-		dbus_message_unref(d->notify);
-	d->notify = NULL;
+	bluez_drop_call(&d->notify);
 }
 
 static void stop_notify(struct bluez_device *d, DBusMessage *call)
@@ -183,19 +181,15 @@ void bluez_on_subscribed(void *ctx, uint16_t link)
 	if (!d || d->notified[0] == '\0')
 		return;
 	bluez_char_changed(d, BLUEZ_TX, "Notifying");
-	if (d->notify)
-		bluez_reply(ctx, d->notify);
-	if (d->notify)
-		dbus_message_unref(d->notify);
-	d->notify = NULL;
+	bluez_answer_call(ctx, &d->notify);
 }
 
 void bluez_lose_notify(struct bluez_device *d)
 {
 	if (!d->notify)
 		return;
-	bluez_error(d->bluez, d->notify, FAILED, "Operation failed with ATT error: 0x0e");
-	drop_notify(d);
+	d->notified[0] = '\0';
+	bluez_fail_call(d->bluez, &d->notify, "Operation failed with ATT error: 0x0e");
 }
 
 void bluez_on_notified(void *ctx, uint16_t link, struct span pdu)
