@@ -18,6 +18,9 @@ import harness  # noqa: E402
 from lab import ROOT, Lab, LabError, wait_until  # noqa: E402
 
 
+MANAGER = "manager.sock"
+
+
 def expect(condition, what):
     if not condition:
         raise LabError(what)
@@ -88,28 +91,31 @@ def test_credential_comes_before_the_key_file():
         lab.ctl("status")
 
 
-def test_tells_the_service_manager():
-    with Lab() as lab:
+@contextlib.contextmanager
+def managed(watchdog_us):
+    """(lab, the socket of a service manager, enrolld as it starts it)."""
+    with Lab() as lab, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
         lab.init()
-        path = lab.path("manager.sock")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
-            s.bind(path)
-            p = lab.spawn("enrolld", [lab.program("enrolld"), "-c", lab.write_conf()],
-                          env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "2000000"})
+        s.bind(lab.path(MANAGER))
+        yield lab, s, lab.spawn("enrolld", [lab.program("enrolld"), "-c", lab.write_conf()],
+                                env={"NOTIFY_SOCKET": lab.path(MANAGER), "WATCHDOG_USEC": str(watchdog_us)})
 
-            def until(text):
-                end = time.monotonic() + 20
-                while time.monotonic() < end:
-                    if select.select([s], [], [], 0.2)[0] and text in s.recv(4096):
-                        return
-                raise LabError("never told " + text.decode())
 
-            until(b"READY=1")
-            lab.ctl("status")
-            until(b"WATCHDOG=1")
-            p.send_signal(signal.SIGTERM)
-            until(b"STOPPING=1")
-            expect(p.wait(20) == 0, "SIGTERM ends it well")
+def test_tells_the_service_manager():
+    with managed(2000000) as (lab, s, p):
+        def until(text):
+            end = time.monotonic() + 20
+            while time.monotonic() < end:
+                if select.select([s], [], [], 0.2)[0] and text in s.recv(4096):
+                    return
+            raise LabError("never told " + text.decode())
+
+        until(b"READY=1")
+        lab.ctl("status")
+        until(b"WATCHDOG=1")
+        p.send_signal(signal.SIGTERM)
+        until(b"STOPPING=1")
+        expect(p.wait(20) == 0, "SIGTERM ends it well")
 
 
 def fill(path):
@@ -122,19 +128,13 @@ def fill(path):
 
 
 def test_works_on_when_the_service_manager_does_not_read():
-    with Lab() as lab:
-        lab.init()
-        path = lab.path("manager.sock")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
-            s.bind(path)
-            p = lab.spawn("enrolld", [lab.program("enrolld"), "-c", lab.write_conf()],
-                          env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "100000"})
-            expect(select.select([s], [], [], 20)[0] and b"READY=1" in s.recv(4096), "told that it is ready")
-            fill(path)
-            wait_until("the watchdog to be dropped", lambda: "does not read" in lab.log_text("enrolld"))
-            lab.ctl("status")
-            p.send_signal(signal.SIGTERM)
-            expect(p.wait(20) == 0, "SIGTERM ends it well")
+    with managed(100000) as (lab, s, p):
+        expect(select.select([s], [], [], 20)[0] and b"READY=1" in s.recv(4096), "told that it is ready")
+        fill(lab.path(MANAGER))
+        wait_until("the watchdog to be dropped", lambda: "does not read" in lab.log_text("enrolld"))
+        lab.ctl("status")
+        p.send_signal(signal.SIGTERM)
+        expect(p.wait(20) == 0, "SIGTERM ends it well")
 
 
 def call(s, method):

@@ -231,6 +231,14 @@ START_TEST(connects_subscribes_hears_and_writes)
 }
 END_TEST
 
+static void expect_lost(void)
+{
+	settle();
+	pass_ms(1);
+	ck_assert_int_eq(down_count, 1);
+	ck_assert_int_eq(last_down, LINK_DOWN_LOST);
+}
+
 START_TEST(last_words_are_heard_before_the_link_is_lost)
 {
 	uint8_t b[20] = {1};
@@ -246,10 +254,7 @@ START_TEST(last_words_are_heard_before_the_link_is_lost)
 	pass_ms(1);
 	ck_assert_int_eq(down_count, 0);
 	device("Connected", false);
-	settle();
-	pass_ms(1);
-	ck_assert_int_eq(down_count, 1);
-	ck_assert_int_eq(last_down, LINK_DOWN_LOST);
+	expect_lost();
 	end();
 }
 END_TEST
@@ -260,10 +265,7 @@ START_TEST(link_is_lost_with_its_socket_if_nobody_says_so)
 	connect_ready();
 	bluez_script_hang_up(&bz);
 	until(&bz.calls[SCRIPT_GET], 1);
-	settle();
-	pass_ms(1);
-	ck_assert_int_eq(down_count, 1);
-	ck_assert_int_eq(last_down, LINK_DOWN_LOST);
+	expect_lost();
 	end();
 }
 END_TEST
