@@ -22,6 +22,7 @@ static const struct {
 	{"org.bluez.GattCharacteristic1", "AcquireWrite"},
 	{"org.bluez.Adapter1", "RemoveDevice"},
 	{PROPERTIES, "Get"},
+	{MANAGER, "GetManagedObjects"},
 };
 
 static const uint8_t service_data[20] = {3, 0, 0, 0, 8, 1};
@@ -211,6 +212,8 @@ static DBusMessage *answer(struct bluez_script *s, enum script_method m, DBusMes
 		return with_fd(s, call);
 	if (m == SCRIPT_GET)
 		return with_connected(s, call);
+	if (m == SCRIPT_LIST)
+		return managed(s, call);
 	return dbus_message_new_method_return(call);
 }
 
@@ -218,10 +221,6 @@ static bool on_message(void *arg, DBusMessage *msg)
 {
 	struct bluez_script *s = arg;
 
-	if (dbus_message_is_method_call(msg, MANAGER, "GetManagedObjects")) {
-		send_out(s, managed(s, msg));
-		return true;
-	}
 	for (enum script_method m = 0; m < SCRIPT_METHODS; m++) {
 		if (!dbus_message_is_method_call(msg, methods[m].interface, methods[m].name))
 			continue;

@@ -23,6 +23,7 @@ enum script_method {
 	SCRIPT_WRITE,
 	SCRIPT_REMOVE,
 	SCRIPT_GET,
+	SCRIPT_LIST,
 	SCRIPT_METHODS
 };
 

@@ -4,207 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "mesh/timer.h"
-#include "support/bluez_script.h"
-#include "support/private_bus.h"
-#include "unit/suite.h"
-
-/* Real D-Bus, told time: limits of 45 s pass in a line of the test. */
-static struct private_bus bus;
-static struct event_base *base;
-static struct timers timers;
-static struct bluez_script bz;
-static struct link link_;
-static struct dbus_loop *bystander; /* a client of the bus that has nothing to do with either */
-static int adapter_on, adapter_off, ready_count, down_count, notify_count, advert_count;
-static bool is_inside;
-static enum link_down last_down;
-static size_t last_bytes;
-static uint16_t conn;
-
-static const struct link_addr addr = {1, {1, 0, 0, 0, 0xE5, 0xC0}};
-
-static void on_adapter(void *arg, bool ready)
-{
-	(void)arg;
-	ck_assert(!is_inside);
-	if (ready)
-		adapter_on++;
-	else
-		adapter_off++;
-}
-
-static void on_advert(void *arg, const struct link_advert *a)
-{
-	(void)arg;
-	ck_assert_int_eq(a->rssi_dbm, -60);
-	ck_assert_uint_eq(a->service_data.n, 20);
-	ck_assert(link_addr_equal(&a->addr, &addr));
-	advert_count++;
-}
-
-static void on_ready(void *arg, uint16_t id)
-{
-	(void)arg;
-	ck_assert(!is_inside);
-	ck_assert_uint_eq(id, conn);
-	ready_count++;
-}
-
-static void on_notify(void *arg, uint16_t id, struct span pdu)
-{
-	(void)arg;
-	(void)id;
-	notify_count++;
-	last_bytes = pdu.n;
-}
-
-static void on_writable(void *arg, uint16_t id)
-{
-	(void)arg;
-	(void)id;
-}
-
-static void on_down(void *arg, uint16_t id, enum link_down why)
-{
-	(void)arg;
-	ck_assert(!is_inside);
-	ck_assert_uint_eq(id, conn);
-	ck_assert_int_eq(adapter_off, 0); /* before the adapter goes */
-	down_count++;
-	last_down = why;
-}
-
-static const struct link_events events = {.adapter = on_adapter,
-	.advert = on_advert,
-	.ready = on_ready,
-	.notify = on_notify,
-	.writable = on_writable,
-	.down = on_down};
-
-/* Runs the loop until *what reaches value; Check's own limit ends a test that waits in vain. */
-static void until(const int *what, int value)
-{
-	while (*what < value)
-		event_base_loop(base, EVLOOP_ONCE);
-	ck_assert_int_eq(*what, value);
-}
-
-static void pass_ms(uint64_t ms)
-{
-	timers_run(&timers, timers.now_ms + ms);
-}
-
-static void ignore_down(void *arg)
-{
-	(void)arg;
-}
-
-static void count_up(void *arg)
-{
-	++*(int *)arg;
-}
-
-static void on_back(void *arg, DBusMessage *reply)
-{
-	(void)reply;
-	++*(int *)arg;
-}
-
-static void join_bus(void)
-{
-	static const struct dbus_loop_events nothing = {count_up, ignore_down, NULL};
-	static int ups;
-
-	ups = 0;
-	ck_assert_int_eq(dbus_loop_new(base, bus.address, &nothing, &ups, &bystander), ERR_OK);
-	until(&ups, 1);
-}
-
-/* What bluetoothd has said before is heard by us. */
-static void settle(void)
-{
-	int before = advert_count;
-
-	bluez_script_advert(&bz);
-	until(&advert_count, before + 1);
-}
-
-/* What we have called has come to bluetoothd, before any "it was not called". The bystander's call
- * may overtake ours in the bus, but the answer to it comes a turn of the bus later: ours is there
- * by then. Once more, and we have the answer to ours; the third time is for what we call then. */
-static void nothing_more(void)
-{
-	for (int i = 0; i < 3; i++) {
-		DBusMessage *ask = dbus_message_new_method_call("org.bluez", "/",
-			"org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
-		int back = 0;
-
-		ck_assert_int_eq(
-			dbus_loop_call(bystander, ask, 50000, on_back, &back, NULL), ERR_OK);
-		until(&back, 1);
-	}
-}
-
-static void begin(void)
-{
-	static const struct link_bluez_conf none = {0};
-	struct link_bluez_conf conf = none;
-
-	adapter_on = adapter_off = ready_count = down_count = notify_count = advert_count = 0;
-	is_inside = false;
-	conn = 0;
-	private_bus_start(&bus);
-	base = event_base_new();
-	timers = (struct timers){.now_ms = 1000000};
-	bluez_script_start(&bz, base, bus.address);
-	while (!bz.is_up)
-		event_base_loop(base, EVLOOP_ONCE);
-	join_bus();
-	conf.bus_address = bus.address;
-	ck_assert_int_eq(link_bluez_new(base, &timers, &conf, &events, NULL, &link_), ERR_OK);
-	until(&adapter_on, 1);
-	link_.ops->scan(link_.impl, true);
-	until(&bz.calls[SCRIPT_START], 1);
-	settle();
-}
-
-static void end(void)
-{
-	link_.ops->free(link_.impl);
-	dbus_loop_free(bystander);
-	if (bz.loop)
-		bluez_script_die(&bz);
-	event_base_free(base);
-	private_bus_stop(&bus);
-	ck_assert_ptr_null(timers.first);
-	dbus_shutdown();
-	libevent_global_shutdown();
-}
-
-static void open_conn(void)
-{
-	is_inside = true;
-	ck_assert_int_eq(link_.ops->connect(link_.impl, &addr, &conn), ERR_OK);
-	is_inside = false;
-	pass_ms(1);
-}
-
-static void device(const char *name, bool v)
-{
-	bluez_script_property(&bz, SCRIPT_DEVICE, "org.bluez.Device1", name, v);
-}
-
-static void connect_ready(void)
-{
-	int connects = bz.calls[SCRIPT_CONNECT], readies = ready_count;
-
-	open_conn();
-	until(&bz.calls[SCRIPT_CONNECT], connects + 1);
-	device("Connected", true);
-	device("ServicesResolved", true);
-	until(&ready_count, readies + 1);
-}
+#include "unit/mesh/bluez_rig.h"
 
 START_TEST(connects_subscribes_hears_and_writes)
 {
@@ -364,10 +164,7 @@ static void begin_without_chars(void)
 	bz.has_chars = false;
 	while (!bz.is_up)
 		event_base_loop(base, EVLOOP_ONCE);
-	ck_assert_int_eq(
-		link_bluez_new(base, &timers, &(struct link_bluez_conf){.bus_address = bus.address},
-			&events, NULL, &link_),
-		ERR_OK);
+	open_link(NULL);
 	until(&adapter_on, 2);
 	link_.ops->scan(link_.impl, true);
 	open_conn();
@@ -677,10 +474,7 @@ START_TEST(links_of_a_former_life_are_ended)
 	begin();
 	bz.is_connected = true;
 	link_.ops->free(link_.impl);
-	ck_assert_int_eq(
-		link_bluez_new(base, &timers, &(struct link_bluez_conf){.bus_address = bus.address},
-			&events, NULL, &link_),
-		ERR_OK);
+	open_link(NULL);
 	until(&bz.calls[SCRIPT_DISCONNECT], 1);
 	end();
 }
