@@ -38,6 +38,7 @@ static void gain_adapter(struct bz *bz, const struct bz_object *adapter)
 		return;
 	}
 	log_info("bluez: adapter ready path=%s", bz->adapter);
+	bz_tell_over(bz);
 	bz->events->adapter(bz->arg, true);
 	bz_scan_review(bz);
 }
@@ -79,8 +80,9 @@ static void on_listed(void *arg, DBusMessage *reply)
 	enum err e = bz_objects_fill(&bz->objects, reply);
 
 	bz->listing = NULL;
+	bz_note_silence(bz, reply);
 	if (e != ERR_OK) {
-		log_debug("bluez: GetManagedObjects failed error=%s", dbus_reply_error(reply));
+		bz_tell_unlisted(bz, reply);
 		timer_arm(bz->timers, &bz->relist, RELIST_MS);
 		return;
 	}

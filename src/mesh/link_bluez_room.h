@@ -31,7 +31,6 @@ struct bz_scan {
 	uint64_t since_ms;   /* when it began */
 	uint64_t started_ms; /* when StartDiscovery was last answered */
 	bool is_repeating;   /* somebody was heard twice in it: nobody filters */
-	bool is_silent;      /* bluetoothd has not answered, and that was said */
 };
 
 void bz_scan_init(struct bz *bz);
@@ -92,6 +91,8 @@ void bz_backoff_worked(struct bz *bz, const struct link_addr *addr);
 /* When it may be tried again, by the timers' clock; 0: now. */
 uint64_t bz_backoff_until(struct bz *bz, const struct link_addr *addr);
 
+#define BZ_TOLD_MAX 256
+
 struct bz {
 	struct event_base *base;
 	struct timers *timers;
@@ -109,7 +110,20 @@ struct bz {
 	struct bz_conn conns[LINK_CONNECTIONS_MAX];
 	uint16_t last_id;
 	struct bz_backoff backoff[BZ_BACKOFF_MAX];
+	bool is_silent;         /* bluetoothd has not answered, and that was told */
+	char told[BZ_TOLD_MAX]; /* what keeps us from the radio, as it was told last; "": nothing */
 };
+
+/* --- what the log tells (link_bluez_told.c) ----------------------------------------------------
+ */
+
+/* Each reply to a call that bluetoothd has to answer soon. One that hangs is nothing that we can
+ * end: whoever can is told. */
+void bz_note_silence(struct bz *bz, DBusMessage *reply);
+/* GetManagedObjects has failed. */
+void bz_tell_unlisted(struct bz *bz, DBusMessage *reply);
+/* There is nothing to tell any more. */
+void bz_tell_over(struct bz *bz);
 
 void bz_conns_init(struct bz *bz);
 ENR_MUST_CHECK enum err bz_conn_open(struct bz *bz, const struct link_addr *addr, uint16_t *id);

@@ -36,27 +36,9 @@ static void enter(struct bz *bz, enum bz_scan_state state, uint64_t timer_ms)
 		timer_cancel(bz->timers, &bz->scan.timer);
 }
 
-/* A bluetoothd that hangs is nothing that we can end: whoever can is told, once. An error that the
- * bus has sent has a sender; the call's own limit has none. */
-static void note_silence(struct bz *bz, bool is_silent)
-{
-	if (is_silent && !bz->scan.is_silent)
-		log_warn("bluez: bluetoothd does not answer any more; if that goes on: systemctl "
-			 "restart bluetooth");
-	else if (!is_silent && bz->scan.is_silent)
-		log_info("bluez: bluetoothd answers again");
-	bz->scan.is_silent = is_silent;
-}
-
-static bool is_silence(DBusMessage *reply)
-{
-	return dbus_message_is_error(reply, DBUS_ERROR_NO_REPLY) && !dbus_message_get_sender(reply);
-}
-
 static void retry_later(struct bz *bz, const char *what, DBusMessage *reply)
 {
 	log_debug("bluez: %s refused error=%s", what, reply ? dbus_reply_error(reply) : "none");
-	note_silence(bz, reply && is_silence(reply));
 	enter(bz, BZ_SCAN_OFF, RETRY_MS);
 }
 
@@ -89,9 +71,9 @@ static void on_started(void *arg, DBusMessage *reply)
 	struct bz *bz = arg;
 
 	bz->scan.call = NULL;
+	bz_note_silence(bz, reply);
 	if (dbus_reply_check(reply, "") == ERR_OK) {
 		bz->scan.started_ms = timers_now(bz->timers);
-		note_silence(bz, false);
 		begin_scan(bz);
 		bz_scan_review(bz);
 		return;
@@ -114,6 +96,7 @@ static void on_filter(void *arg, DBusMessage *reply)
 	struct bz *bz = arg;
 
 	bz->scan.call = NULL;
+	bz_note_silence(bz, reply);
 	if (dbus_reply_check(reply, "") == ERR_OK)
 		start(bz);
 	else

@@ -59,6 +59,21 @@ def test_bluetoothd_that_hangs():
 
 
 @over("bluez")
+def test_bluetoothd_that_hangs_when_we_start():
+    """The adapter is not even known then. Whoever looks into the log after a restart is told, too."""
+    with Building([node(A, NEAR)]) as b:
+        b.add(A)
+        b.processes["fakebluez"].send_signal(signal.SIGSTOP)
+        b.stop("enrolld")
+        seen = b.log_text("enrolld").count(HANGS)
+        b.start()
+        wait_until("the warning", lambda: b.log_text("enrolld").count(HANGS) > seen, b.LIMIT)
+        b.processes["fakebluez"].send_signal(signal.SIGCONT)
+        b.wait_joined(A)
+        expect(b.log_text("enrolld").count(HANGS) == seen + 1, "once")
+
+
+@over("bluez")
 def test_subscription_that_is_lost_with_its_link():
     """The next one succeeds, and nothing else has to be done for it."""
     with Building([node(A, NEAR), node(B, NEAR)]) as b:

@@ -1,0 +1,78 @@
+/*
+ * What keeps us from the radio, in words for whoever can do something about it: each once, until it
+ * is something else or over.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "mesh/link_bluez_room.h"
+
+static void tell(struct bz *bz, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void tell(struct bz *bz, const char *format, ...)
+{
+	char text[BZ_TOLD_MAX];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	if (strcmp(text, bz->told) == 0)
+		return;
+	memcpy(bz->told, text, sizeof(text));
+	log_warn("bluez: %s", text);
+}
+
+void bz_tell_over(struct bz *bz)
+{
+	bz->told[0] = '\0';
+}
+
+/* An answer has a sender, and so has an error that the bus has sent; the call's own limit has none.
+ */
+void bz_note_silence(struct bz *bz, DBusMessage *reply)
+{
+	const char *sender = dbus_message_get_sender(reply);
+	bool is_silent = !sender && dbus_message_is_error(reply, DBUS_ERROR_NO_REPLY);
+	bool is_answer = sender && bz->owner && strcmp(sender, bz->owner) == 0;
+
+	if (is_silent && !bz->is_silent)
+		log_warn("bluez: bluetoothd does not answer any more; if that goes on: systemctl "
+			 "restart bluetooth");
+	else if (is_answer && bz->is_silent)
+		log_info("bluez: bluetoothd answers again");
+	bz->is_silent = is_silent || (bz->is_silent && !is_answer);
+}
+
+/* It is silent, or gone, or the bus is: that is told elsewhere. */
+static bool is_no_answer(const char *error)
+{
+	static const char *const names[] = {DBUS_ERROR_NO_REPLY, DBUS_ERROR_DISCONNECTED,
+		DBUS_ERROR_NAME_HAS_NO_OWNER, DBUS_ERROR_SERVICE_UNKNOWN};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(error, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+void bz_tell_unlisted(struct bz *bz, DBusMessage *reply)
+{
+	const char *error = dbus_reply_error(reply);
+
+	if (is_no_answer(error))
+		log_debug("bluez: GetManagedObjects failed error=%s", error);
+	else if (strcmp(error, DBUS_ERROR_ACCESS_DENIED) == 0)
+		tell(bz,
+			"bluetoothd may not be called error=%s; the user must be enrolld, and the "
+			"policy dbus-1/system.d/enrolld.conf in /etc or /usr/share; then: "
+			"systemctl reload dbus",
+			error);
+	else
+		tell(bz,
+			"bluetoothd does not list its devices error=%s; see: journalctl -u "
+			"bluetooth",
+			error[0] != '\0' ? error : "\"answer of a wrong type\"");
+}
