@@ -237,7 +237,7 @@ static void do_pick(struct net *net, const struct schedule_pick *p)
 		runner_apply(entry_of(p->job), &e);
 }
 
-/* One connection attempt at a time: an adapter makes the second one wait anyway. */
+/* One connection attempt at a time: more of them queue in the kernel, each against its limit. */
 static bool radio_free(const struct runner *r)
 {
 	for (const struct net *net = r->nets; net; net = net->next)

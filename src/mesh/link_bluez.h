@@ -1,6 +1,6 @@
 /*
  * A link through org.bluez on D-Bus (spec/bluez.md): adverts by ServiceData 0xFE12, connections
- * with AcquireNotify and AcquireWrite. Lives through a dying bluetoothd, a vanishing adapter and a
+ * with StartNotify and AcquireWrite. Lives through a dying bluetoothd, a vanishing adapter and a
  * bus that is restarted.
  */
 #ifndef MESH_LINK_BLUEZ_H

@@ -104,7 +104,6 @@ static void take_mtu(struct job *j)
 	j->s->mtu = theirs < ATT_MTU_NODE ? theirs : ATT_MTU_NODE;
 	if (j->s->mtu < ATT_MTU_DEFAULT)
 		j->s->mtu = ATT_MTU_DEFAULT;
-	j->s->mtu_exchanged = true;
 	j->out->what = ATT_MTU;
 }
 
@@ -222,6 +221,8 @@ static void list_values(struct job *j, const struct range *range, struct span uu
 
 static void take_read_by_type(struct job *j)
 {
+	static const uint8_t characteristic[2] = {
+		ATT_UUID_CHARACTERISTIC & 0xFF, ATT_UUID_CHARACTERISTIC >> 8};
 	struct range range;
 	struct span uuid;
 
@@ -232,6 +233,8 @@ static void take_read_by_type(struct job *j)
 		refuse(j, ATT_INVALID_PDU);
 		return;
 	}
+	if (uuid.n == 2 && memcmp(uuid.p, characteristic, 2) == 0)
+		j->out->what = ATT_LOOK_INTO;
 	wr_u8(&j->w, OP_READ_BY_TYPE + 1);
 	list_values(j, &range, uuid, false);
 }

@@ -27,14 +27,14 @@ enum {
 
 struct att_server {
 	uint16_t mtu;
-	bool mtu_exchanged;
 	bool subscribed; /* the CCCD of TX is 1 */
 };
 
 enum att_what {
 	ATT_NOTHING,     /* but to send the answer, if there is one */
 	ATT_MTU,         /* the MTU was exchanged */
-	ATT_DISCOVER,    /* it asks what there is */
+	ATT_DISCOVER,    /* it asks which services there are */
+	ATT_LOOK_INTO,   /* it asks which characteristics they have */
 	ATT_SUBSCRIBE,   /* CCCD = 1: send the answer once the node is subscribed */
 	ATT_UNSUBSCRIBE, /* CCCD = 0 */
 	ATT_WRITE        /* RX was written */

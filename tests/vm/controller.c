@@ -380,7 +380,6 @@ static void take_command(struct controller *c, const struct hci_packet *p)
 			complete(c, p->opcode, HCI_INVALID_PARAMETERS, NULL, 0);
 		return;
 	}
-	c->unknown_count++;
 	complete(c, p->opcode, HCI_UNKNOWN_COMMAND, NULL, 0);
 }
 

@@ -37,7 +37,6 @@ struct controller {
 	uint8_t accept[CONTROLLER_ACCEPT_MAX][PORT_ADDRESS_BYTES];
 	size_t heard_count; /* since the scan began; the list begins anew where it ends */
 	uint8_t heard[CONTROLLER_HEARD_MAX][PORT_ADDRESS_BYTES];
-	unsigned unknown_count; /* commands that are in no table */
 	struct hci_out out;
 };
 

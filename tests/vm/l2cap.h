@@ -8,7 +8,7 @@
 #define L2CAP_MAX 600 /* payload; ATT of a Linux host needs 517 */
 #define L2CAP_HEADER_BYTES 4
 
-enum { L2CAP_ATT = 4, L2CAP_SIGNALLING = 5, L2CAP_SMP = 6 };
+enum { L2CAP_ATT = 4, L2CAP_SMP = 6 };
 
 struct l2cap_in {
 	size_t n;

@@ -4,6 +4,7 @@
 
 #define HANDLE_FIRST 0x40
 #define ATT_ERROR_UNLIKELY 0x0E
+#define NOTIFIED_WHEN_OPEN 3                    /* ANONCE, DONE, its cluster info */
 #define CONNECT_FOR_EVER_MS (24u * 3600 * 1000) /* the host gives up, not the controller */
 
 /* --- plans -------------------------------------------------------------------------------------
@@ -19,12 +20,12 @@ static enum err word_of(const char *text, const char *const *words, size_t count
 
 enum err peer_moment_parse(const char *text, enum peer_moment *out)
 {
-	static const char *const words[PEER_MOMENT_COUNT] = {
-		"never", "connected", "mtu", "discovery", "subscribe", "start", "anonce", "open"};
+	static const char *const words[PEER_MOMENT_COUNT] = {"connected", "mtu", "discovery",
+		"subscribe", "start", "anonce", "open", "request", "answer"};
 	size_t i;
 	enum err e = word_of(text, words, PEER_MOMENT_COUNT, &i);
 
-	*out = e == ERR_OK ? (enum peer_moment)i : PEER_NEVER;
+	*out = (enum peer_moment)i;
 	return e;
 }
 
@@ -126,7 +127,7 @@ static struct peer *take_free(struct peers *ps)
 		if (p->handle != 0)
 			continue;
 		p->handle = (uint16_t)(HANDLE_FIRST + i);
-		p->is_up = p->is_lost = false;
+		p->is_up = p->is_lost = p->is_asked = false;
 		p->notified_count = 0;
 		p->pending.answer_bytes = 0;
 		l2cap_reset(&p->in);
@@ -236,19 +237,28 @@ static void subscribe(struct peer *p, struct span request)
 		answer_later(p);
 		return;
 	}
-	if (has_fault(p, PEER_EARLY))
+	if (has_fault(p, PEER_EARLY)) {
+		tell(p, "notifies early");
 		notify(p, (struct span){early, sizeof(early)});
+	}
 	if (air_radio_subscribe(p->peers->radio, p->link) != ERR_OK)
 		tell(p, "the air refuses the subscription");
+}
+
+static bool is_open(const struct peer *p)
+{
+	return p->notified_count >= NOTIFIED_WHEN_OPEN;
 }
 
 static void write_rx(struct peer *p, struct span written)
 {
 	bool is_first = p->watch.stage < WATCH_STARTED;
+	bool is_request = is_open(p) && !p->is_asked;
 
 	complain(p, watch_write(&p->watch, written));
-	if (is_first && breaks(p, PEER_AT_START))
+	if ((is_first && breaks(p, PEER_AT_START)) || (is_request && breaks(p, PEER_AT_REQUEST)))
 		return;
+	p->is_asked = is_open(p);
 	if (written.n > 0 && written.n <= PORT_PDU_MAX_BYTES)
 		(void)!air_radio_write(p->peers->radio, p->link, written.p, written.n);
 }
@@ -289,6 +299,9 @@ static void take_att(struct peer *p, struct span request)
 		break;
 	case ATT_UNSUBSCRIBE:
 		tell(p, "unsubscribes");
+		break;
+	case ATT_LOOK_INTO:
+		tell(p, "shows its characteristics");
 		break;
 	case ATT_DISCOVER:
 	case ATT_NOTHING:
@@ -444,9 +457,9 @@ static void on_notified(void *ctx, uint16_t link, struct span pdu)
 	if (!p || !p->is_up)
 		return;
 	p->notified_count++;
-	if (p->notified_count == 1 && breaks(p, PEER_AT_ANONCE))
-		return;
-	if (p->notified_count == 3 && breaks(p, PEER_AT_OPEN))
+	if ((p->notified_count == 1 && breaks(p, PEER_AT_ANONCE)) ||
+		(p->notified_count == NOTIFIED_WHEN_OPEN && breaks(p, PEER_AT_OPEN)) ||
+		(p->is_asked && breaks(p, PEER_AT_ANSWER)))
 		return;
 	if (p->att.subscribed)
 		notify(p, pdu);

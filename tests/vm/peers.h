@@ -25,7 +25,6 @@ enum peer_fault {
 
 /* When a link shall break. */
 enum peer_moment {
-	PEER_NEVER,
 	PEER_AT_CONNECTED, /* right after the connection */
 	PEER_AT_MTU,       /* instead of answering the MTU exchange */
 	PEER_AT_DISCOVERY, /* ... the question which services there are */
@@ -33,6 +32,8 @@ enum peer_moment {
 	PEER_AT_START,     /* instead of taking the first write */
 	PEER_AT_ANONCE,    /* instead of passing on the first notification */
 	PEER_AT_OPEN,      /* ... the third: the handshake is over */
+	PEER_AT_REQUEST,   /* instead of taking the first write after that */
+	PEER_AT_ANSWER,    /* instead of passing on the first notification after that */
 	PEER_MOMENT_COUNT
 };
 /* "connected" and so on. ERR_UNKNOWN. */
@@ -64,6 +65,7 @@ struct peer {
 	bool is_lost;   /* but nobody has noticed yet */
 	uint64_t up_ms; /* virtual */
 	unsigned notified_count;
+	bool is_asked; /* there was a write after the handshake */
 	struct l2cap_in in;
 	struct att_server att;
 	struct watch watch;

@@ -8,10 +8,9 @@
  * fakebluez (orders.h), and:
  *
  *   adapter in|out              plugged; the nodes live on
- *   lose SERIAL [MOMENT...]     its link breaks now, or one link at each of: connected mtu
- * discovery subscribe start anonce open peer SERIAL FAULT           deaf early refuses brief silent
- * none (peers.h) violations                  what centrals have done against the rules of a node,
- * as JSON
+ *   lose SERIAL [MOMENT...]     its link breaks now, or one at each moment of enum peer_moment
+ *   peer SERIAL FAULT           one of enum peer_fault, or none
+ *   violations                  what centrals have done against a node's rules, as JSON
  *
  * What happens on the links goes to standard error, in milliseconds since each connection.
  */

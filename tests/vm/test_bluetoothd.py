@@ -5,7 +5,7 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from vmlab import NEAR, QUICK, A, B, Guest, faults, main, node  # noqa: E402
+from vmlab import NEAR, QUICK, A, B, Guest, expect, faults, main, node  # noqa: E402
 
 
 def test_bluetoothd_killed():
@@ -22,10 +22,14 @@ def test_node_reboots_and_its_attributes_are_remembered():
         g.order("rssi", A, B, -60)
         g.add(A)
         g.wait_joined(A)
-        g.wait_log("attached network=480", 1)
+        attached = 'attached network=480'
+        g.wait_log(attached)
+        shown = "%s shows its characteristics" % A
+        before = {what: g.log_text(name).count(what) for what, name in ((attached, "enrolld"), (shown, "radio"))}
         g.order("node", A, "off")
         g.order("node", A, "on")
-        g.wait_log("attached network=480", 2)
+        g.wait_log(attached, before[attached] + 1)
+        expect(g.log_text("radio").count(shown) == before[shown] > 0, "they are known already")
         g.add(B, options=QUICK)
         g.wait_joined(B)
 

@@ -46,13 +46,14 @@ def test_a_write_of_21_bytes_fails():
 
 
 def test_subscription_refused():
-    with Guest([node(A, NEAR), node(B, NEAR)]) as g:
+    """A network for each: no mesh takes the one that refuses."""
+    with Guest([node(A, NEAR), node(B, NEAR)], networks=()) as g:
         g.order("peer", A, "refuses")
-        g.add(A, B)
-        g.wait_joined(B)
+        g.add_apart(A, B)
+        g.wait_direct(B)
         g.wait_log("%s subscribes" % A, 2, "radio")
         g.order("peer", A, "none")
-        g.wait_joined(A)
+        g.wait_direct(A)
         expect("bluetoothd has gone" not in g.log_text("enrolld"), "it has lived through that")
 
 

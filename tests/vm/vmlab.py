@@ -132,19 +132,31 @@ class Guest(Building):
     def set_powered(self, on, adapter="/org/bluez/hci0"):
         self.busctl("set-property", adapter, "org.bluez.Adapter1", "Powered", "b", "true" if on else "false")
 
+    def add_apart(self, *serials, first=480, **more):
+        """Each in a network of its own: no mesh can take it there, nothing but our own radio."""
+        for network, serial in enumerate(serials, first):
+            self.add_network(network)
+            self.add(serial, options=("--network", network), **more)
+
+    def wait_direct(self, *serials):
+        found = self.wait_joined(*serials)
+        expect(all(n["method"] == "direct" for n in found), "by our own radio: %r" % found)
+        return found
+
     # --- waiting: each look at enrollctl costs a process, and there is one slow processor -----------
 
     def wait_state(self, serial, *states):
         end = time.monotonic() + self.LIMIT
+        seen = 0
         n = self.show(serial)
         while n["state"] not in states:
             left = end - time.monotonic()
             if left <= 0:
                 raise LabError("%s is %s, not %s: %r" % (serial, n["state"], states, n))
-            seen = len(self.events.states(serial))
             with self.events.more:
                 self.events.more.wait_for(
                     lambda: any(e["id"] == serial and e["state"] in states for e in self.events.seen[seen:]), min(left, 10))
+                seen = len(self.events.seen)
             n = self.show(serial)
         return n
 
