@@ -137,12 +137,27 @@ static void lost(struct bz_conn *c)
 		failed(c, LINK_DOWN_SETUP);
 }
 
+/* Does the answer to Get of Connected say that there is no link? */
+static bool says_unconnected(DBusMessage *reply)
+{
+	DBusMessageIter it, value;
+	bool yes;
+
+	if (dbus_reply_check(reply, "v") != ERR_OK)
+		return false;
+	dbus_message_iter_init(reply, &it);
+	dbus_message_iter_recurse(&it, &value);
+	return dbus_value_bool(&value, &yes) == ERR_OK && !yes;
+}
+
+/* A socket may end alone: its characteristic was freed because the node's services have changed. */
 static void on_heard_out(void *arg, DBusMessage *reply)
 {
 	struct bz_conn *c = arg;
 
-	(void)reply;
 	c->call = NULL;
+	if (!says_unconnected(reply))
+		bz_hang_up(c->bz, c->path);
 	lost(c);
 }
 
@@ -364,15 +379,9 @@ static void on_is_connected(void *arg, DBusMessage *reply)
 {
 	struct bz_conn *c = arg;
 	struct bz_object *device = device_of(c);
-	DBusMessageIter it, value;
-	bool yes;
 
 	c->call = NULL;
-	if (!device || dbus_reply_check(reply, "v") != ERR_OK)
-		return;
-	dbus_message_iter_init(reply, &it);
-	dbus_message_iter_recurse(&it, &value);
-	if (dbus_value_bool(&value, &yes) != ERR_OK || yes)
+	if (!device || !says_unconnected(reply))
 		return;
 	device->is_connected = false;
 	device->is_resolved = false;
@@ -597,11 +606,14 @@ enum err bz_conn_write(struct bz *bz, uint16_t id, struct span pdu)
 	return c && c->state == BZ_CONN_READY ? bz_io_write(c, pdu) : ERR_STATE;
 }
 
-/* Is there, or may there be, a link at this moment? */
+/* Is there, or may there be, a link at this moment? While it waits, one whose setup has failed. */
 static bool has_link(const struct bz_conn *c)
 {
-	return c->state == BZ_CONN_CONNECT || c->state == BZ_CONN_RESOLVE ||
-	       c->state == BZ_CONN_NOTIFY || c->state == BZ_CONN_WRITE || c->state == BZ_CONN_READY;
+	const struct bz_object *device = c->state == BZ_CONN_WAIT ? device_of(c) : NULL;
+
+	return (device && device->is_connected) || c->state == BZ_CONN_CONNECT ||
+	       c->state == BZ_CONN_RESOLVE || c->state == BZ_CONN_NOTIFY ||
+	       c->state == BZ_CONN_WRITE || c->state == BZ_CONN_READY;
 }
 
 void bz_conn_close(struct bz *bz, uint16_t id)

@@ -66,6 +66,23 @@ START_TEST(link_is_lost_with_its_socket_if_nobody_says_so)
 	bluez_script_hang_up(&bz);
 	until(&bz.calls[SCRIPT_GET], 1);
 	expect_lost();
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
+	end();
+}
+END_TEST
+
+/* After a Service Changed, bluetoothd frees the characteristic and its socket; the link stays. */
+START_TEST(link_that_outlives_its_socket_is_ended)
+{
+	begin();
+	connect_ready();
+	bz.is_connected = true;
+	bluez_script_hang_up(&bz);
+	until(&bz.calls[SCRIPT_GET], 1);
+	expect_lost();
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 1);
 	end();
 }
 END_TEST
@@ -250,6 +267,57 @@ START_TEST(silent_subscription_is_tried_again)
 	device("ServicesResolved", true);
 	until(&ready_count, 1);
 	ck_assert_int_eq(bz.calls[SCRIPT_REMOVE], 0);
+	end();
+}
+END_TEST
+
+/* The link is still up then: nobody else would end it. */
+static void refuse_subscription(void)
+{
+	begin();
+	bz.answers[SCRIPT_NOTIFY].error = "org.bluez.Error.Failed";
+	open_conn();
+	until(&bz.calls[SCRIPT_CONNECT], 1);
+	device("ServicesResolved", true);
+	until(&bz.calls[SCRIPT_NOTIFY], 1);
+	settle();
+	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
+}
+
+START_TEST(disconnect_before_the_next_try_ends_the_link)
+{
+	refuse_subscription();
+	link_.ops->disconnect(link_.impl, conn);
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 1);
+	pass_ms(1);
+	ck_assert_int_eq(last_down, LINK_DOWN_LOCAL);
+	end();
+}
+END_TEST
+
+START_TEST(free_before_the_next_try_ends_the_link)
+{
+	refuse_subscription();
+	link_.ops->free(link_.impl);
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 1);
+	open_link(NULL);
+	until(&adapter_on, 2);
+	end();
+}
+END_TEST
+
+START_TEST(disconnect_after_a_failed_connect_has_no_link_to_end)
+{
+	begin();
+	bz.answers[SCRIPT_CONNECT].error = "org.bluez.Error.Failed";
+	open_conn();
+	until(&bz.calls[SCRIPT_CONNECT], 1);
+	settle();
+	link_.ops->disconnect(link_.impl, conn);
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
 	end();
 }
 END_TEST
@@ -492,6 +560,10 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, silent_subscription_is_tried_again);
 	tcase_add_test(tc, table_that_is_not_the_nodes_is_cured_by_removing_the_device);
 	tcase_add_test(tc, link_is_lost_with_its_socket_if_nobody_says_so);
+	tcase_add_test(tc, link_that_outlives_its_socket_is_ended);
+	tcase_add_test(tc, disconnect_before_the_next_try_ends_the_link);
+	tcase_add_test(tc, free_before_the_next_try_ends_the_link);
+	tcase_add_test(tc, disconnect_after_a_failed_connect_has_no_link_to_end);
 	tcase_add_test(tc, subscription_ends_with_its_connection);
 	tcase_add_test(tc, what_is_notified_before_it_is_ready_is_not_passed_on);
 	tcase_add_test(tc, refuses_answers_of_a_wrong_type);
