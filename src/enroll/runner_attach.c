@@ -37,21 +37,22 @@ static struct candidate *candidate_slot(struct net *net, const struct link_addr 
 	return oldest;
 }
 
-void attach_on_advert(struct net *net, const struct link_advert *advert, const struct meshadv *adv)
-{
-	struct candidate *c = candidate_slot(net, &advert->addr);
-	bool first = c->heard_ms == 0;
-
-	c->serial = adv->serial_index;
-	c->rssi_dbm = advert->rssi_dbm == LINK_RSSI_UNKNOWN ? INT8_MIN : advert->rssi_dbm;
-	c->heard_ms = runner_now(net->runner) + 1; /* never 0 */
-	if (first && !net->session)
-		runner_kick(net->runner);
-}
-
 static bool is_fresh(const struct candidate *c, uint64_t now_ms)
 {
 	return c->heard_ms != 0 && now_ms < c->heard_ms + RUNNER_CANDIDATE_MS;
+}
+
+void attach_on_advert(struct net *net, const struct link_advert *advert, const struct meshadv *adv)
+{
+	struct candidate *c = candidate_slot(net, &advert->addr);
+	uint64_t now_ms = runner_now(net->runner);
+	bool is_news = !is_fresh(c, now_ms);
+
+	c->serial = adv->serial_index;
+	c->rssi_dbm = advert->rssi_dbm == LINK_RSSI_UNKNOWN ? INT8_MIN : advert->rssi_dbm;
+	c->heard_ms = now_ms + 1; /* never 0 */
+	if (is_news && !net->session)
+		runner_kick(net->runner);
 }
 
 static bool is_better(const struct net *net, const struct candidate *a, const struct candidate *b)

@@ -1,0 +1,103 @@
+/* Which gateway node the runner takes, against real node cores in the virtual air. */
+#include "base/log.h"
+#include "enr/serial.h"
+#include "enroll/batch.h"
+#include "enroll/runner.h"
+#include "support/rig.h"
+#include "unit/suite.h"
+
+#define NETWORK 480
+#define KEY 0x10
+#define FIRST 2673000u
+#define STRONG (-40)
+#define WEAK (-80)
+
+/* The i-th member has the serial number FIRST + i and the node id 1 + i. */
+static void add_member(struct rig *r, unsigned i, int rssi_dbm, uint8_t key)
+{
+	struct sim_enrollment preset = {.enrolled = true,
+		.network_id = NETWORK,
+		.node_id = (uint16_t)(1 + i),
+		.network_key = rig_key(key),
+		.user_base_key = rig_key(0x11),
+		.organization_key = rig_key(0x12)};
+
+	(void)rig_node(r, FIRST + i, rssi_dbm, &preset);
+}
+
+static void add_good(struct rig *r, unsigned i, int rssi_dbm)
+{
+	add_member(r, i, rssi_dbm, KEY);
+}
+
+static void add_network(struct rig *r, uint32_t gateway_serial)
+{
+	struct secret16 key = rig_key(KEY);
+	struct network_request req = {
+		.id = NETWORK, .network_key = &key, .gateway_serial = gateway_serial};
+	struct network_view v;
+
+	ck_assert_int_eq(batch_enter(r->batch), ERR_OK);
+	ck_assert_int_eq(batch_leave(r->batch, nodes_network_add(r->nodes, &r->w.now, &WORLD_ADMIN,
+						       &req, &v, NULL)),
+		ERR_OK);
+	ck_assert_int_eq(batch_flush(r->batch), ERR_OK);
+}
+
+static struct sim_node *nth(struct rig *r, unsigned i)
+{
+	return air_find(r->air, FIRST + i);
+}
+
+/* By a gateway node that has told its cluster. */
+static bool is_served(struct rig *r)
+{
+	struct runner_link link;
+
+	return runner_link(r->runner, NETWORK, &link) && link.cluster_size != 0;
+}
+
+static unsigned served_by(struct rig *r)
+{
+	struct runner_link link;
+
+	ck_assert(runner_link(r->runner, NETWORK, &link));
+	return link.node_id - 1u;
+}
+
+/* The other one was last heard too long ago when the gateway node goes: its next advert tells us.
+ */
+START_TEST(one_that_was_silent_is_taken_when_it_is_heard_again)
+{
+	unsigned one, other;
+	struct rig r;
+
+	log_set_level(LOG_LEVEL_ERR);
+	rig_open(&r, 11);
+	add_good(&r, 0, STRONG);
+	add_good(&r, 1, WEAK);
+	add_network(&r, SERIAL_INDEX_INVALID);
+	ck_assert(rig_run(&r, 30000, is_served));
+	one = served_by(&r);
+	other = 1 - one;
+	sim_node_power(nth(&r, other), false);
+	(void)rig_run(&r, 20000, NULL);
+	sim_node_power(nth(&r, one), false);
+	(void)rig_run(&r, 20000, NULL);
+	ck_assert(!is_served(&r));
+	sim_node_power(nth(&r, other), true);
+	ck_assert(rig_run(&r, 30000, is_served));
+	ck_assert_uint_eq(served_by(&r), other);
+	rig_close(&r);
+}
+END_TEST
+
+static void fill(TCase *tc)
+{
+	tcase_add_test(tc, one_that_was_silent_is_taken_when_it_is_heard_again);
+}
+
+int main(void)
+{
+	return suite_main("runner_attach", fill);
+}
