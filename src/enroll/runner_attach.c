@@ -20,21 +20,45 @@ bool attach_is_open(const struct net *net)
 
 /* --- candidates ------------------------------------------------------------------------------- */
 
+static void failures_add(struct failures *f, uint64_t now_ms)
+{
+	if (f->count < UINT8_MAX)
+		f->count++;
+	f->last_ms = now_ms;
+}
+
+static uint8_t failures_now(const struct failures *f, uint64_t now_ms)
+{
+	return now_ms < f->last_ms + RUNNER_FAILURE_MS ? f->count : 0;
+}
+
+/* To leave the table. One that failed stays: with its next advert it would come back as if nothing
+ * had been. When all have failed, the one that was tried the longest ago goes. */
+static bool goes_first(const struct candidate *a, const struct candidate *b, uint64_t now_ms)
+{
+	bool a_failed = failures_now(&a->fails, now_ms) > 0;
+	bool b_failed = failures_now(&b->fails, now_ms) > 0;
+
+	if (a_failed != b_failed)
+		return b_failed;
+	return a_failed ? a->fails.last_ms < b->fails.last_ms : a->heard_ms < b->heard_ms;
+}
+
 static struct candidate *candidate_slot(struct net *net, const struct link_addr *addr)
 {
-	struct candidate *oldest = &net->candidates[0];
+	uint64_t now_ms = runner_now(net->runner);
+	struct candidate *first = &net->candidates[0];
 
 	for (size_t i = 0; i < RUNNER_CANDIDATES_MAX; i++) {
 		struct candidate *c = &net->candidates[i];
 
-		/* also one that has failed and is to be heard again: that counts against it */
-		if ((c->heard_ms != 0 || c->fails > 0) && link_addr_equal(&c->addr, addr))
+		if (link_addr_equal(&c->addr, addr))
 			return c;
-		if (c->heard_ms < oldest->heard_ms)
-			oldest = c;
+		if (goes_first(c, first, now_ms))
+			first = c;
 	}
-	*oldest = (struct candidate){.addr = *addr};
-	return oldest;
+	*first = (struct candidate){.addr = *addr};
+	return first;
 }
 
 static bool is_fresh(const struct candidate *c, uint64_t now_ms)
@@ -55,13 +79,15 @@ void attach_on_advert(struct net *net, const struct link_advert *advert, const s
 		runner_kick(net->runner);
 }
 
-static bool is_better(const struct net *net, const struct candidate *a, const struct candidate *b)
+static bool is_better(const struct net *net, const struct candidate *a, const struct candidate *b,
+	uint64_t now_ms)
 {
-	if (!b)
-		return true;
+	uint8_t a_fails = failures_now(&a->fails, now_ms);
+	uint8_t b_fails = failures_now(&b->fails, now_ms);
+
 	if ((a->serial == net->gateway_serial) != (b->serial == net->gateway_serial))
 		return a->serial == net->gateway_serial;
-	return a->fails != b->fails ? a->fails < b->fails : a->rssi_dbm > b->rssi_dbm;
+	return a_fails != b_fails ? a_fails < b_fails : a->rssi_dbm > b->rssi_dbm;
 }
 
 /* We are about to enroll that very node by a connection of its own, and it takes one from us. */
@@ -81,7 +107,7 @@ static struct candidate *choose(struct net *net, uint64_t now_ms)
 	for (size_t i = 0; i < RUNNER_CANDIDATES_MAX; i++) {
 		struct candidate *c = &net->candidates[i];
 
-		if (is_fresh(c, now_ms) && is_better(net, c, best) &&
+		if (is_fresh(c, now_ms) && (!best || is_better(net, c, best, now_ms)) &&
 			!is_target(net->runner, c, now_ms))
 			best = c;
 	}
@@ -171,16 +197,12 @@ static uint64_t backoff_ms(uint8_t fails)
 
 static void note_failure(struct net *net, uint64_t now_ms)
 {
+	struct candidate *c = candidate_slot(net, &net->addr); /* others may have taken it */
+
 	if (net->fails < UINT8_MAX)
 		net->fails++;
-	for (size_t i = 0; i < RUNNER_CANDIDATES_MAX; i++) {
-		struct candidate *c = &net->candidates[i];
-
-		if (c->heard_ms != 0 && link_addr_equal(&c->addr, &net->addr)) {
-			c->fails = c->fails < UINT8_MAX ? (uint8_t)(c->fails + 1) : c->fails;
-			c->heard_ms = 0; /* it has to be heard again */
-		}
-	}
+	failures_add(&c->fails, now_ms);
+	c->heard_ms = 0; /* it has to be heard again */
 	net->retry_ms = now_ms + backoff_ms(net->fails);
 	net->since_ms = 0;
 }
@@ -249,7 +271,7 @@ void attach_on_voice(struct net *net)
 	net->fails = 0;
 	for (size_t i = 0; i < RUNNER_CANDIDATES_MAX; i++)
 		if (link_addr_equal(&net->candidates[i].addr, &net->addr))
-			net->candidates[i].fails = 0;
+			net->candidates[i].fails.count = 0;
 }
 
 /* One that takes our messages and says nothing would be asked for ever. */

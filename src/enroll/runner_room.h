@@ -20,6 +20,7 @@ struct meshmsg;
 #define RUNNER_CANDIDATE_MS 15000      /* how long an advert counts */
 #define RUNNER_GATHER_MS 1500          /* adverts are gathered so long before one is chosen */
 #define RUNNER_PREFERRED_MS 20000      /* patience for the configured gateway node */
+#define RUNNER_FAILURE_MS 1800000      /* remembered: all candidates are tried in less */
 #define RUNNER_ATTACH_BACKOFF_MS 60000 /* at most */
 #define RUNNER_GIVEN_WAY_MS 1000       /* then another node is looked for, or the same one again */
 #define RUNNER_CLUSTER_MS 10000        /* a gateway node tells its cluster at once (§3.8) */
@@ -43,13 +44,19 @@ struct entry {
 	bool session_open;
 };
 
+/* Of a gateway node, in a row. */
+struct failures {
+	uint8_t count;
+	uint64_t last_ms;
+};
+
 /* A member of the network that our radio hears. */
 struct candidate {
 	struct link_addr addr;
 	uint32_t serial;
 	int8_t rssi_dbm;
-	uint8_t fails;
-	uint64_t heard_ms; /* 0: free */
+	struct failures fails;
+	uint64_t heard_ms; /* 0: not since it failed, or free */
 };
 
 /* One network and the session with its gateway node. */

@@ -1,4 +1,6 @@
 /* Which gateway node the runner takes, against real node cores in the virtual air. */
+#include <stdio.h>
+
 #include "base/log.h"
 #include "enr/serial.h"
 #include "enroll/batch.h"
@@ -9,8 +11,12 @@
 #define NETWORK 480
 #define KEY 0x10
 #define FIRST 2673000u
+#define FLOOR 12 /* members in our radio range, more than the runner keeps in mind */
 #define STRONG (-40)
 #define WEAK (-80)
+
+/* How a gateway node can be there and be none. */
+enum bad { MUTE, UNSUBSCRIBED, REFUSING, BADS };
 
 /* The i-th member has the serial number FIRST + i and the node id 1 + i. */
 static void add_member(struct rig *r, unsigned i, int rssi_dbm, uint8_t key)
@@ -28,6 +34,15 @@ static void add_member(struct rig *r, unsigned i, int rssi_dbm, uint8_t key)
 static void add_good(struct rig *r, unsigned i, int rssi_dbm)
 {
 	add_member(r, i, rssi_dbm, KEY);
+}
+
+static void add_bad(struct rig *r, unsigned i, int rssi_dbm, enum bad how)
+{
+	static const uint32_t faults[BADS] = {
+		[MUTE] = SIM_FAULT_MUTE, [UNSUBSCRIBED] = SIM_FAULT_NO_CCCD};
+
+	add_member(r, i, rssi_dbm, how == REFUSING ? KEY + 1 : KEY);
+	sim_node_set_faults(air_find(r->air, FIRST + i), faults[how]);
 }
 
 static void add_network(struct rig *r, uint32_t gateway_serial)
@@ -65,6 +80,48 @@ static unsigned served_by(struct rig *r)
 	return link.node_id - 1u;
 }
 
+/* --- many members ----------------------------------------------------------------------------- */
+
+/* The time of one failure and of one success: the strongest is not tried twice. */
+START_TEST(a_bad_one_among_many_is_tried_once)
+{
+	log_set_level(LOG_LEVEL_ERR);
+	for (uint64_t seed = 1; seed <= 5; seed++) {
+		struct rig r;
+
+		rig_open(&r, seed);
+		add_bad(&r, 0, STRONG, (enum bad)_i);
+		for (unsigned i = 1; i < FLOOR; i++)
+			add_good(&r, i, WEAK);
+		add_network(&r, SERIAL_INDEX_INVALID);
+		ck_assert(rig_run(&r, 35000, is_served));
+		ck_assert_uint_ne(served_by(&r), 0);
+		rig_close(&r);
+	}
+}
+END_TEST
+
+/* More bad ones than can be remembered, each stronger than the one that is good. */
+START_TEST(bad_ones_without_number_hide_no_good_one)
+{
+	struct rig r;
+
+	log_set_level(LOG_LEVEL_ERR);
+	rig_open(&r, 6);
+	add_good(&r, 0, WEAK);
+	for (unsigned i = 1; i < FLOOR; i++)
+		add_bad(&r, i, STRONG, (enum bad)(i % BADS));
+	add_network(&r, SERIAL_INDEX_INVALID);
+	ck_assert(rig_run(&r, 3600000, is_served));
+	printf("past %d bad ones in %u virtual seconds\n", FLOOR - 1,
+		(unsigned)(air_now_ms(r.air) / 1000));
+	ck_assert_uint_eq(served_by(&r), 0);
+	rig_close(&r);
+}
+END_TEST
+
+/* --- one that was silent ---------------------------------------------------------------------- */
+
 /* The other one was last heard too long ago when the gateway node goes: its next advert tells us.
  */
 START_TEST(one_that_was_silent_is_taken_when_it_is_heard_again)
@@ -94,6 +151,8 @@ END_TEST
 
 static void fill(TCase *tc)
 {
+	tcase_add_loop_test(tc, a_bad_one_among_many_is_tried_once, 0, BADS);
+	tcase_add_test(tc, bad_ones_without_number_hide_no_good_one);
 	tcase_add_test(tc, one_that_was_silent_is_taken_when_it_is_heard_again);
 }
 
