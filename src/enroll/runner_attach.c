@@ -79,14 +79,27 @@ void attach_on_advert(struct net *net, const struct link_advert *advert, const s
 		runner_kick(net->runner);
 }
 
+static bool is_preferred(const struct net *net, uint32_t serial)
+{
+	return net->gateway_serial != UINT32_MAX && serial == net->gateway_serial;
+}
+
+/* There is a preferred one, and it has not turned out to be a bad one. */
+static bool has_preference(const struct net *net, uint64_t now_ms)
+{
+	return net->gateway_serial != UINT32_MAX &&
+	       failures_now(&net->preferred_fails, now_ms) < RUNNER_PREFERRED_TRIES;
+}
+
 static bool is_better(const struct net *net, const struct candidate *a, const struct candidate *b,
 	uint64_t now_ms)
 {
 	uint8_t a_fails = failures_now(&a->fails, now_ms);
 	uint8_t b_fails = failures_now(&b->fails, now_ms);
+	bool a_preferred = is_preferred(net, a->serial);
 
-	if ((a->serial == net->gateway_serial) != (b->serial == net->gateway_serial))
-		return a->serial == net->gateway_serial;
+	if (has_preference(net, now_ms) && a_preferred != is_preferred(net, b->serial))
+		return a_preferred;
 	return a_fails != b_fails ? a_fails < b_fails : a->rssi_dbm > b->rssi_dbm;
 }
 
@@ -195,6 +208,18 @@ static uint64_t backoff_ms(uint8_t fails)
 	return ms < RUNNER_ATTACH_BACKOFF_MS ? ms : RUNNER_ATTACH_BACKOFF_MS;
 }
 
+static void note_preferred_failure(struct net *net, uint64_t now_ms)
+{
+	char serial[SERIAL_TEXT_SIZE];
+
+	failures_add(&net->preferred_fails, now_ms);
+	if (net->preferred_fails.count != RUNNER_PREFERRED_TRIES)
+		return;
+	serial_print(net->serial, serial);
+	log_warn("preferred_gateway_passed_over network=%u serial=%s failures=%u", net->id, serial,
+		net->preferred_fails.count);
+}
+
 static void note_failure(struct net *net, uint64_t now_ms)
 {
 	struct candidate *c = candidate_slot(net, &net->addr); /* others may have taken it */
@@ -203,6 +228,8 @@ static void note_failure(struct net *net, uint64_t now_ms)
 		net->fails++;
 	failures_add(&c->fails, now_ms);
 	c->heard_ms = 0; /* it has to be heard again */
+	if (is_preferred(net, net->serial))
+		note_preferred_failure(net, now_ms);
 	net->retry_ms = now_ms + backoff_ms(net->fails);
 	net->since_ms = 0;
 }
@@ -269,6 +296,8 @@ static bool radio_taken(const struct runner *r)
 void attach_on_voice(struct net *net)
 {
 	net->fails = 0;
+	if (is_preferred(net, net->serial))
+		net->preferred_fails.count = 0;
 	for (size_t i = 0; i < RUNNER_CANDIDATES_MAX; i++)
 		if (link_addr_equal(&net->candidates[i].addr, &net->addr))
 			net->candidates[i].fails.count = 0;
@@ -305,7 +334,7 @@ uint64_t attach_step(struct net *net, uint64_t now_ms)
 		return UINT64_MAX; /* an advert wakes us */
 	if (net->since_ms == 0)
 		net->since_ms = now_ms;
-	patience_ms = net->gateway_serial != UINT32_MAX && c->serial != net->gateway_serial
+	patience_ms = has_preference(net, now_ms) && !is_preferred(net, c->serial)
 			      ? RUNNER_PREFERRED_MS
 			      : RUNNER_GATHER_MS;
 	if (now_ms < net->since_ms + patience_ms)

@@ -20,6 +20,7 @@ struct meshmsg;
 #define RUNNER_CANDIDATE_MS 15000      /* how long an advert counts */
 #define RUNNER_GATHER_MS 1500          /* adverts are gathered so long before one is chosen */
 #define RUNNER_PREFERRED_MS 20000      /* patience for the configured gateway node */
+#define RUNNER_PREFERRED_TRIES 3       /* that fail in a row: it is one like the others */
 #define RUNNER_FAILURE_MS 1800000      /* remembered: all candidates are tried in less */
 #define RUNNER_ATTACH_BACKOFF_MS 60000 /* at most */
 #define RUNNER_GIVEN_WAY_MS 1000       /* then another node is looked for, or the same one again */
@@ -83,7 +84,8 @@ struct net {
 	bool count_due;        /* the mesh is to be told how many nodes it has */
 	uint16_t count_told;   /* what it was told last; 0: not by us, or an operator did */
 	uint8_t fails;
-	uint64_t since_ms; /* since when a gateway node is looked for */
+	struct failures preferred_fails; /* of gateway_serial, at whatever address */
+	uint64_t since_ms;               /* since when a gateway node is looked for */
 	uint64_t retry_ms;
 };
 

@@ -6,7 +6,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from lab import wait_until  # noqa: E402
-from meshlab import NEAR, Building, expect, label, main, member, node  # noqa: E402
+from meshlab import NEAR, Building, expect, label, main, member, node, over  # noqa: E402
 
 GATEWAY = "FMBBC"
 A, B, C, D, E, F, G, H, J, K, L = ("FMBB" + c for c in "FGHJKLMNPQR")
@@ -143,6 +143,20 @@ def test_a_gateway_node_that_says_nothing_is_left():
         log = b.log_text("enrolld")
         expect("gateway_silent network=480 serial=" + GATEWAY in log, "noticed")
         expect("attached network=480 node_id=2" in log, "the next one takes over")
+
+
+@over("socket")  # three times 10 s of silence
+def test_a_preferred_gateway_node_that_says_nothing_is_passed_over():
+    with Building([member(GATEWAY, 480, 1, fault="mute"), member(L, 480, 2), node(A), node(B)], networks=()) as b:
+        b.add_network(480, "--gateway", GATEWAY)
+        b.add(A)
+        b.add(B)
+        for n in b.wait_joined(A, B):
+            expect(n["helper"] != 1, "not by its help: %r" % n)
+        log = b.log_text("enrolld")
+        warning = "preferred_gateway_passed_over network=480 serial=%s failures=3" % GATEWAY
+        expect(log.count(warning) == 1, "told once")
+        expect(log.count("attached network=480 node_id=1 ") == 3, "tried three times")
 
 
 # --- those who hold others up -----------------------------------------------------------------------

@@ -64,6 +64,18 @@ static struct sim_node *nth(struct rig *r, unsigned i)
 	return air_find(r->air, FIRST + i);
 }
 
+static bool is_open(struct rig *r)
+{
+	struct runner_link link;
+
+	return runner_link(r->runner, NETWORK, &link);
+}
+
+static bool is_closed(struct rig *r)
+{
+	return !is_open(r);
+}
+
 /* By a gateway node that has told its cluster. */
 static bool is_served(struct rig *r)
 {
@@ -120,6 +132,83 @@ START_TEST(bad_ones_without_number_hide_no_good_one)
 }
 END_TEST
 
+/* --- the preferred one ------------------------------------------------------------------------ */
+
+START_TEST(a_preferred_one_is_taken_though_it_is_weak)
+{
+	struct rig r;
+
+	rig_open(&r, 7);
+	add_good(&r, 0, STRONG);
+	add_good(&r, 1, WEAK);
+	add_network(&r, FIRST + 1);
+	ck_assert(rig_run(&r, 30000, is_served));
+	ck_assert_uint_eq(served_by(&r), 1);
+	rig_close(&r);
+}
+END_TEST
+
+/* And nobody waits for it then, as for one that is not heard. */
+START_TEST(a_preferred_one_that_is_bad_is_passed_over)
+{
+	struct rig r;
+
+	log_set_level(LOG_LEVEL_ERR);
+	rig_open(&r, 8);
+	add_good(&r, 0, WEAK);
+	add_bad(&r, 1, STRONG, (enum bad)_i);
+	add_network(&r, FIRST + 1);
+	ck_assert(rig_run(&r, 60000, is_served));
+	printf("past the preferred one in %u virtual seconds\n",
+		(unsigned)(air_now_ms(r.air) / 1000));
+	ck_assert_uint_eq(served_by(&r), 0);
+	rig_close(&r);
+}
+END_TEST
+
+/* Once is no reason to leave it. */
+START_TEST(a_preferred_one_may_fail_once)
+{
+	struct rig r;
+
+	log_set_level(LOG_LEVEL_ERR);
+	rig_open(&r, 9);
+	add_good(&r, 0, STRONG);
+	add_bad(&r, 1, WEAK, MUTE);
+	add_network(&r, FIRST + 1);
+	ck_assert(rig_run(&r, 30000, is_open));
+	ck_assert(rig_run(&r, 30000, is_closed));
+	sim_node_set_faults(nth(&r, 1), 0);
+	ck_assert(rig_run(&r, 60000, is_served));
+	ck_assert_uint_eq(served_by(&r), 1);
+	rig_close(&r);
+}
+END_TEST
+
+/* It has been mended, and the one that served meanwhile goes. */
+START_TEST(a_preferred_one_has_another_chance_after_a_while)
+{
+	struct rig r;
+
+	log_set_level(LOG_LEVEL_ERR);
+	rig_open(&r, 10);
+	add_good(&r, 0, STRONG);
+	add_bad(&r, 1, WEAK, MUTE);
+	add_network(&r, FIRST + 1);
+	ck_assert(rig_run(&r, 120000, is_served));
+	ck_assert_uint_eq(served_by(&r), 0);
+	sim_node_set_faults(nth(&r, 1), 0);
+	add_good(&r, 2, STRONG);
+	(void)rig_run(&r, 1800000, NULL);
+	ck_assert_uint_eq(served_by(&r), 0);
+	sim_node_power(nth(&r, 0), false);
+	(void)rig_run(&r, 10000, NULL);
+	ck_assert(rig_run(&r, 60000, is_served));
+	ck_assert_uint_eq(served_by(&r), 1);
+	rig_close(&r);
+}
+END_TEST
+
 /* --- one that was silent ---------------------------------------------------------------------- */
 
 /* The other one was last heard too long ago when the gateway node goes: its next advert tells us.
@@ -153,6 +242,10 @@ static void fill(TCase *tc)
 {
 	tcase_add_loop_test(tc, a_bad_one_among_many_is_tried_once, 0, BADS);
 	tcase_add_test(tc, bad_ones_without_number_hide_no_good_one);
+	tcase_add_test(tc, a_preferred_one_is_taken_though_it_is_weak);
+	tcase_add_loop_test(tc, a_preferred_one_that_is_bad_is_passed_over, 0, BADS);
+	tcase_add_test(tc, a_preferred_one_may_fail_once);
+	tcase_add_test(tc, a_preferred_one_has_another_chance_after_a_while);
 	tcase_add_test(tc, one_that_was_silent_is_taken_when_it_is_heard_again);
 }
 
