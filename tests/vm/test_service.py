@@ -1,19 +1,67 @@
 #!/usr/bin/python3
 """Nodes are enrolled, directly and over the mesh, by the service that is shipped: started by its socket, confined, and
 started again when it dies."""
+import errno
 import os
+import select
+import socket
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from vmlab import GATEWAY, NEAR, QUICK, A, Guest, expect, faults, main, member, node, state_of  # noqa: E402
+from vmlab import GATEWAY, NEAR, QUICK, A, Guest, expect, faults, main, member, node, run, state_of  # noqa: E402
 
+STRANGER = "198.51.100.1"  # of no private network (RFC 5737)
+PING = b"\x40\0\0\1"  # CoAP: an empty confirmable message, which is answered by a reset (RFC 7252, 4.3)
 CONFINED = {"CapBnd": "0000000000000000", "CapEff": "0000000000000000", "NoNewPrivs": "1", "Seccomp": "2"}
 
 
-def status_of(service):
-    """/proc/PID/status of its main process."""
-    with open("/proc/%s/status" % state_of(service, "MainPID")["MainPID"]) as f:
-        return dict(line.rstrip("\n").split(":\t", 1) for line in f)
+def proc_of(service):
+    """/proc/PID of its main process."""
+    return "/proc/" + state_of(service, "MainPID")["MainPID"]
+
+
+def check_process(proc):
+    with open(proc + "/status") as f:
+        found = dict(line.rstrip("\n").split(":\t", 1) for line in f)
+    expect({k: found[k] for k in CONFINED} == CONFINED, found)
+    expect("0" not in found["Uid"].split() + found["Gid"].split(), "not root: %r" % found)
+    for ns in ("mnt", "ipc", "uts"):
+        expect(os.readlink("%s/ns/%s" % (proc, ns)) != os.readlink("/proc/self/ns/" + ns), "the machine's own: " + ns)
+
+
+def is_writable(folder):
+    """To root, who is kept out by nothing but mount options."""
+    try:
+        os.close(os.open(folder + "/probe", os.O_CREAT | os.O_WRONLY))
+    except OSError as e:
+        expect(e.errno == errno.EROFS, str(e))
+        return False
+    os.unlink(folder + "/probe")
+    return True
+
+
+def check_files(root):
+    """What is at its /, seen from outside."""
+    for folder in ("/", "/etc", "/usr", "/var", "/var/lib", "/etc/enrolld", "/sys/fs/cgroup"):
+        expect(not is_writable(root + folder), "it may write to " + folder)
+    expect(is_writable(root + "/var/lib/enrolld"), "its own state")
+    for folder in ("/home", "/root", "/tmp", "/var/tmp"):
+        with tempfile.NamedTemporaryFile(dir=folder) as f:
+            expect(not os.path.exists(root + f.name), "it sees what is in " + folder)
+    expect(not os.path.exists(root + "/dev/vhci") and os.path.exists("/dev/vhci"), "it sees the machine's devices")
+
+
+def check_addresses(port):
+    """A datagram from elsewhere than private networks does not reach it: what arrives after that is answered."""
+    run("busybox", "ip", "address", "add", STRANGER + "/32", "dev", "lo")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as friend:
+        stranger.bind((STRANGER, 0))
+        friend.settimeout(60)
+        for s in (stranger, friend):
+            s.sendto(PING, ("127.0.0.1", port))
+        friend.recv(16)
+        expect(not select.select([stranger], [], [], 0)[0], "a stranger is answered")
 
 
 def test_direct():
@@ -46,10 +94,11 @@ def test_started_by_its_socket():
 
 
 def test_confined():
-    with Guest([node(A, NEAR)], networks=()):
-        found = status_of("enrolld")
-        expect({k: found[k] for k in CONFINED} == CONFINED, found)
-        expect("0" not in found["Uid"].split() + found["Gid"].split(), "not root: %r" % found)
+    with Guest([node(A, NEAR)], networks=()) as g:
+        proc = proc_of("enrolld")
+        check_process(proc)
+        check_files(proc + "/root")
+        check_addresses(g.port)
 
 
 def test_killed_at_each_step():
