@@ -5,6 +5,7 @@ import errno
 import os
 import select
 import socket
+import subprocess
 import sys
 import tempfile
 
@@ -64,6 +65,19 @@ def check_addresses(port):
         expect(not select.select([stranger], [], [], 0)[0], "a stranger is answered")
 
 
+def reaches_bluetoothd(user):
+    r = subprocess.run(["busctl", "introspect", "org.bluez", "/org/bluez"], user=user, group=user, extra_groups=(), text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    expect(r.returncode == 0 or "Access denied" in r.stdout, r)
+    return r.returncode == 0
+
+
+def check_bus():
+    """By the policy that is shipped, and by nothing else: no test in the guest would miss it if anybody were let in."""
+    expect(reaches_bluetoothd("enrolld"), "it may not talk to bluetoothd")
+    expect(not reaches_bluetoothd("games"), "anybody may talk to bluetoothd: see session")
+
+
 def test_direct():
     with Guest([node(A, NEAR)]) as g:
         g.add(A)
@@ -99,6 +113,7 @@ def test_confined():
         check_process(proc)
         check_files(proc + "/root")
         check_addresses(g.port)
+        check_bus()
 
 
 def test_killed_at_each_step():
