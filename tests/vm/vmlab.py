@@ -53,7 +53,7 @@ class Guest(Building):
         os.symlink(self.dir, NOW)
         self.conf = {"coap": {"listen": "127.0.0.1:%d" % self.port, "port": str(self.port)}, "log": {"level": "debug"}}
         self.forgive = False  # violations are what the test is about
-        self.kills = 0
+        self.kills = self.bluetoothd_kills = 0
 
     def program(self, name):
         return INSTALLED.get(name) or super().program(name)
@@ -107,6 +107,7 @@ class Guest(Building):
         """Nobody starts it again but enrolld, who calls it by the bus."""
         pid = int(state_of("bluetooth", "MainPID")["MainPID"])
         expect(pid > 0, "bluetoothd is not running")
+        self.bluetoothd_kills += 1
         os.kill(pid, sig)
         wait_until("the end of bluetoothd", lambda: not os.path.exists("/proc/%d" % pid), self.LIMIT)
 
@@ -169,17 +170,19 @@ class Guest(Building):
     def violations(self):
         return json.loads(self.order("violations"))
 
-    def check_service(self):
-        """systemd would start it again after a crash, and nobody would notice."""
+    def check_services(self):
+        """Both would be started again after a crash, enrolld by systemd and bluetoothd by enrolld: nobody would notice."""
         found = state_of("enrolld", "ActiveState", "NRestarts")
         expect(found == {"ActiveState": "active", "NRestarts": str(self.kills)}, "enrolld has died: %r" % found)
+        gone = self.log_text("enrolld").count("bluetoothd has gone")
+        expect(gone == self.bluetoothd_kills, "bluetoothd has died %d times, %d ordered" % (gone, self.bluetoothd_kills))
 
     def __exit__(self, kind, value, trace):
         try:
             if kind is None and not self.forgive:
                 found = self.violations()
                 expect(not found, "against the rules of a node: %r" % found)
-                self.check_service()
+                self.check_services()
         except LabError:
             self.show_logs()
             raise
