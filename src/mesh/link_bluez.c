@@ -14,6 +14,9 @@
 #define LIST_MS 15000
 #define RELIST_MS 1500
 #define ACTIVATE_MS 5000
+#define UNUSABLE_MS                                                                  \
+	5000 /* bluetoothd powers adapters itself, a moment after it has listed them \
+	      */
 
 /* --- adapter -----------------------------------------------------------------------------------
  */
@@ -38,6 +41,7 @@ static void gain_adapter(struct bz *bz, const struct bz_object *adapter)
 		return;
 	}
 	log_info("bluez: adapter ready path=%s", bz->adapter);
+	timer_cancel(bz->timers, &bz->relist);
 	bz_tell_over(bz);
 	bz->events->adapter(bz->arg, true);
 	bz_scan_review(bz);
@@ -56,6 +60,8 @@ static void choose_adapter(struct bz *bz)
 	best = bz->is_listed ? bz_objects_adapter(&bz->objects, bz->wanted) : NULL;
 	if (best && best->is_powered)
 		gain_adapter(bz, best);
+	else if (bz->is_listed && !bz->relist.armed)
+		timer_arm(bz->timers, &bz->relist, UNUSABLE_MS);
 }
 
 /* --- what bluetoothd has -----------------------------------------------------------------------
@@ -130,7 +136,9 @@ static void on_relist(void *arg)
 {
 	struct bz *bz = arg;
 
-	if (bz->owner)
+	if (bz->is_listed)
+		bz_tell_unusable(bz);
+	else if (bz->owner)
 		list(bz);
 	else if (dbus_loop_connection(bz->dbus))
 		activate(bz);

@@ -104,7 +104,7 @@ struct bz {
 	bool is_listed;            /* GetManagedObjects was answered */
 	char adapter[BZ_PATH_MAX]; /* "": none */
 	struct dbus_call *listing;
-	struct timer relist;
+	struct timer relist; /* the next try to get at an adapter, or to tell why there is none */
 	struct bz_objects objects;
 	struct bz_scan scan;
 	struct bz_conn conns[LINK_CONNECTIONS_MAX];
@@ -122,6 +122,8 @@ struct bz {
 void bz_note_silence(struct bz *bz, DBusMessage *reply);
 /* GetManagedObjects has failed. */
 void bz_tell_unlisted(struct bz *bz, DBusMessage *reply);
+/* None of bluetoothd's adapters can be used. */
+void bz_tell_unusable(struct bz *bz);
 /* There is nothing to tell any more. */
 void bz_tell_over(struct bz *bz);
 

@@ -76,3 +76,42 @@ void bz_tell_unlisted(struct bz *bz, DBusMessage *reply)
 			"bluetooth",
 			error[0] != '\0' ? error : "\"answer of a wrong type\"");
 }
+
+static const char *name_of(const struct bz_object *adapter)
+{
+	return strrchr(adapter->path, '/') + 1;
+}
+
+/* " hci0 hci1", as many as there is room for. */
+static void name_adapters(const struct bz_objects *t, char *out, size_t n)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < BZ_BUCKETS; i++) {
+		for (const struct bz_object *o = t->buckets[i]; o; o = o->next) {
+			size_t more = o->kind == BZ_ADAPTER ? strlen(name_of(o)) + 1 : 0;
+
+			if (more > 0 && more < n - used)
+				(void)snprintf(out + used, n - used, " %s", name_of(o));
+			used = strlen(out);
+		}
+	}
+}
+
+void bz_tell_unusable(struct bz *bz)
+{
+	const struct bz_object *wanted =
+		bz->wanted ? bz_objects_adapter(&bz->objects, bz->wanted) : NULL;
+	char names[64];
+
+	name_adapters(&bz->objects, names, sizeof(names));
+	if (bz->wanted && !wanted)
+		tell(bz, "adapter %s not found (there is%s%s); see adapter in enrolld.conf(5)",
+			bz->wanted, names[0] != '\0' ? ":" : " none", names);
+	else if (names[0] == '\0')
+		tell(bz, "no adapter; is one plugged in? see: journalctl -k -g bluetooth");
+	else
+		tell(bz, "adapter%s%s is off: rfkill unblock bluetooth; bluetoothctl power on",
+			wanted ? " " : names, wanted ? bz->wanted : "");
+}

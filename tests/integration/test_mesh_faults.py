@@ -74,6 +74,20 @@ def test_bluetoothd_that_hangs_when_we_start():
 
 
 @over("bluez")
+def test_adapter_that_is_off_when_we_start():
+    """The log says so, and what to do; that done, all goes on."""
+    with Building([node(A, NEAR)]) as b:
+        b.order("adapter", "off")
+        b.stop("enrolld")
+        b.start()
+        wait_until("the warning", lambda: "adapter hci0 is off: rfkill unblock bluetooth; bluetoothctl power on"
+                   in b.log_text("enrolld"), b.LIMIT)
+        b.add(A)
+        b.order("adapter", "on")
+        b.wait_joined(A)
+
+
+@over("bluez")
 def test_subscription_that_is_lost_with_its_link():
     """The next one succeeds, and nothing else has to be done for it."""
     with Building([node(A, NEAR), node(B, NEAR)]) as b:

@@ -103,7 +103,7 @@ static void put_properties(const struct bluez_script *s, DBusMessageIter *dict, 
 {
 	switch (thing) {
 	case THING_ADAPTER:
-		put_bool(dict, "Powered", true);
+		put_bool(dict, "Powered", s->is_powered);
 		put_bool(dict, "Discovering", true);
 		break;
 	case THING_DEVICE:
@@ -149,7 +149,7 @@ static DBusMessage *managed(const struct bluez_script *s, DBusMessage *call)
 
 	dbus_message_iter_init_append(reply, &it);
 	dbus_message_iter_open_container(&it, DBUS_TYPE_ARRAY, "{oa{sa{sv}}}", &objects);
-	for (enum thing t = THING_ADAPTER; t <= last; t++) {
+	for (enum thing t = s->has_adapter ? THING_ADAPTER : THING_DEVICE; t <= last; t++) {
 		dbus_message_iter_open_container(&objects, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
 		dbus_message_iter_append_basic(&entry, DBUS_TYPE_OBJECT_PATH, &things[t].path);
 		put_interfaces(s, &entry, t);
@@ -266,7 +266,12 @@ static const struct dbus_loop_events events = {on_up, on_down, on_message};
 
 void bluez_script_start(struct bluez_script *s, struct event_base *base, const char *address)
 {
-	*s = (struct bluez_script){.base = base, .has_chars = true, .mtu = 63, .write_fd = -1};
+	*s = (struct bluez_script){.base = base,
+		.has_adapter = true,
+		.is_powered = true,
+		.has_chars = true,
+		.mtu = 63,
+		.write_fd = -1};
 	must(dbus_loop_new(base, address, &events, s, &s->loop) == ERR_OK);
 }
 

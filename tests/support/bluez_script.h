@@ -39,6 +39,8 @@ struct bluez_script {
 	struct script_answer answers[SCRIPT_METHODS];
 	int calls[SCRIPT_METHODS];
 	bool is_up;        /* has the name */
+	bool has_adapter;  /* GetManagedObjects lists it */
+	bool is_powered;   /* what it says of that */
 	bool has_chars;    /* GetManagedObjects lists the characteristics */
 	bool is_connected; /* what Properties.Get says, and GetManagedObjects */
 	int filters_seen;  /* SetDiscoveryFilter with le, duplicates and fe12 */

@@ -44,10 +44,80 @@ START_TEST(bluetoothd_that_dies_while_it_is_asked_refuses_nothing)
 }
 END_TEST
 
+/* bluetoothd powers adapters itself, a moment after it has listed them. */
+static void no_adapter(const char *wanted, bool has_adapter, const char *words)
+{
+	begin_bus();
+	hear_log();
+	bz.has_adapter = has_adapter;
+	bz.is_powered = false;
+	open_link(wanted);
+	until(&bz.calls[SCRIPT_LIST], 1);
+	nothing_more();
+	pass_ms(4999);
+	ck_assert_int_eq(told("warning"), 0);
+	pass_ms(1);
+	ck_assert_int_eq(told(words), 1);
+}
+
+START_TEST(adapter_that_is_off_is_told)
+{
+	const char *words = "adapter hci0 is off: rfkill unblock bluetooth; bluetoothctl power on";
+
+	no_adapter(NULL, true, words);
+	bluez_script_property(&bz, SCRIPT_ADAPTER, "org.bluez.Adapter1", "Discovering", false);
+	nothing_more();
+	pass_ms(5000);
+	ck_assert_int_eq(told("warning"), 1); /* nothing has changed */
+	bluez_script_property(&bz, SCRIPT_ADAPTER, "org.bluez.Adapter1", "Powered", true);
+	until(&adapter_on, 1);
+	pass_ms(5000);
+	ck_assert_int_eq(told("warning"), 1);
+	bluez_script_property(&bz, SCRIPT_ADAPTER, "org.bluez.Adapter1", "Powered", false);
+	until(&adapter_off, 1);
+	pass_ms(5000);
+	ck_assert_int_eq(told(words), 2);
+	end();
+	no_adapter("hci0", true, words);
+	end();
+}
+END_TEST
+
+START_TEST(adapter_that_is_not_there_is_told)
+{
+	no_adapter("hci1", true, "adapter hci1 not found (there is: hci0)");
+	end();
+	no_adapter("hci1", false, "adapter hci1 not found (there is none)");
+	end();
+	no_adapter(NULL, false, "no adapter");
+	end();
+}
+END_TEST
+
+START_TEST(adapter_that_is_powered_in_time_is_not_told)
+{
+	begin_bus();
+	hear_log();
+	bz.is_powered = false;
+	open_link(NULL);
+	until(&bz.calls[SCRIPT_LIST], 1);
+	nothing_more();
+	pass_ms(4000);
+	bluez_script_property(&bz, SCRIPT_ADAPTER, "org.bluez.Adapter1", "Powered", true);
+	until(&adapter_on, 1);
+	pass_ms(4000);
+	ck_assert_int_eq(told("warning"), 0);
+	end();
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
 	tcase_add_test(tc, bluetoothd_that_refuses_us_is_told);
 	tcase_add_test(tc, bluetoothd_that_dies_while_it_is_asked_refuses_nothing);
+	tcase_add_test(tc, adapter_that_is_off_is_told);
+	tcase_add_test(tc, adapter_that_is_not_there_is_told);
+	tcase_add_test(tc, adapter_that_is_powered_in_time_is_not_told);
 }
 
 int main(void)
