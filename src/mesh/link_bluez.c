@@ -13,10 +13,10 @@
 
 #define LIST_MS 15000
 #define RELIST_MS 1500
-#define ACTIVATE_MS 5000
-#define UNUSABLE_MS                                                                  \
-	5000 /* bluetoothd powers adapters itself, a moment after it has listed them \
-	      */
+#define ACTIVATE_FIRST_MS 5000
+#define ACTIVATE_LAST_MS 300000
+/* bluetoothd powers adapters itself, a moment after it has listed them. */
+#define UNUSABLE_MS 5000
 
 /* --- adapter -----------------------------------------------------------------------------------
  */
@@ -108,9 +108,10 @@ static void list(struct bz *bz)
 
 static void on_activated(void *arg, DBusMessage *reply)
 {
-	(void)arg;
-	if (dbus_reply_check(reply, "u") != ERR_OK)
-		log_debug("bluez: not activated error=%s", dbus_reply_error(reply));
+	struct bz *bz = arg;
+
+	if (!bz->owner && dbus_reply_check(reply, "u") != ERR_OK)
+		bz_tell_unstarted(bz, reply);
 }
 
 /* A bluetoothd that has crashed is started by whoever needs it: its unit is bus-activated and does
@@ -129,7 +130,10 @@ static void activate(struct bz *bz)
 	}
 	if (dbus_loop_call(bz->dbus, msg, LIST_MS, on_activated, bz, NULL) != ERR_OK)
 		log_debug("bluez: activation not asked for");
-	timer_arm(bz->timers, &bz->relist, ACTIVATE_MS);
+	timer_arm(bz->timers, &bz->relist, bz->activate_ms);
+	bz->activate_ms *= 2;
+	if (bz->activate_ms > ACTIVATE_LAST_MS)
+		bz->activate_ms = ACTIVATE_LAST_MS;
 }
 
 static void on_relist(void *arg)
@@ -163,6 +167,7 @@ static void set_owner(struct bz *bz, const char *owner)
 		timer_arm(bz->timers, &bz->relist, RELIST_MS);
 		return;
 	}
+	bz->activate_ms = ACTIVATE_FIRST_MS;
 	bz->owner = strdup(owner);
 	list(bz);
 }
@@ -386,6 +391,7 @@ enum err link_bluez_new(struct event_base *base, struct timers *timers,
 	bz->timers = timers;
 	bz->events = events;
 	bz->arg = arg;
+	bz->activate_ms = ACTIVATE_FIRST_MS;
 	timer_init(&bz->relist, on_relist, bz);
 	bz_scan_init(bz);
 	bz_conns_init(bz);

@@ -104,7 +104,8 @@ struct bz {
 	bool is_listed;            /* GetManagedObjects was answered */
 	char adapter[BZ_PATH_MAX]; /* "": none */
 	struct dbus_call *listing;
-	struct timer relist; /* the next try to get at an adapter, or to tell why there is none */
+	struct timer relist;  /* the next try to get at an adapter, or to tell why there is none */
+	unsigned activate_ms; /* from asking for bluetoothd's start to the next time */
 	struct bz_objects objects;
 	struct bz_scan scan;
 	struct bz_conn conns[LINK_CONNECTIONS_MAX];
@@ -120,6 +121,8 @@ struct bz {
 /* Each reply to a call that bluetoothd has to answer soon. One that hangs is nothing that we can
  * end: whoever can is told. */
 void bz_note_silence(struct bz *bz, DBusMessage *reply);
+/* StartServiceByName has failed. */
+void bz_tell_unstarted(struct bz *bz, DBusMessage *reply);
 /* GetManagedObjects has failed. */
 void bz_tell_unlisted(struct bz *bz, DBusMessage *reply);
 /* None of bluetoothd's adapters can be used. */

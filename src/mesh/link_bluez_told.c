@@ -58,6 +58,20 @@ static bool is_no_answer(const char *error)
 	return false;
 }
 
+/* An error of the call itself says nothing of bluetoothd. */
+void bz_tell_unstarted(struct bz *bz, DBusMessage *reply)
+{
+	const char *error = dbus_reply_error(reply);
+
+	if (dbus_message_get_sender(reply))
+		tell(bz,
+			"bluetoothd does not start error=%s; is it installed and enabled? see: "
+			"systemctl status bluetooth",
+			error);
+	else
+		log_debug("bluez: not activated error=%s", error);
+}
+
 void bz_tell_unlisted(struct bz *bz, DBusMessage *reply)
 {
 	const char *error = dbus_reply_error(reply);

@@ -111,6 +111,41 @@ START_TEST(adapter_that_is_powered_in_time_is_not_told)
 }
 END_TEST
 
+/* Until our next try to have bluetoothd started, when there is nothing else to wait for. */
+static uint64_t left_ms(void)
+{
+	uint64_t ms = 0;
+
+	ck_assert(timers_next(&timers, &ms));
+	return ms;
+}
+
+/* No unit of this bus starts it, as when it is masked: the bus logs two lines for each try. */
+START_TEST(bluetoothd_that_does_not_start_is_asked_for_ever_less_often)
+{
+	static const unsigned seconds[] = {5, 10, 20, 40, 80, 160, 300, 300};
+
+	begin();
+	hear_log();
+	for (int round = 1; round <= 2; round++) {
+		bluez_script_die(&bz);
+		until(&adapter_off, 1);
+		adapter_off = 0;
+		ck_assert_uint_eq(left_ms(), 1500);
+		pass_ms(1500);
+		until_told("bluetoothd does not start error=", round);
+		for (size_t i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++) {
+			ck_assert_uint_eq(left_ms(), seconds[i] * 1000);
+			pass_ms(seconds[i] * 1000);
+		}
+		bluez_script_start(&bz, base, bus.address);
+		until(&adapter_on, 1 + round);
+		ck_assert_int_eq(told("bluetoothd does not start error="), round);
+	}
+	end();
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
 	tcase_add_test(tc, bluetoothd_that_refuses_us_is_told);
@@ -118,6 +153,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, adapter_that_is_off_is_told);
 	tcase_add_test(tc, adapter_that_is_not_there_is_told);
 	tcase_add_test(tc, adapter_that_is_powered_in_time_is_not_told);
+	tcase_add_test(tc, bluetoothd_that_does_not_start_is_asked_for_ever_less_often);
 }
 
 int main(void)
