@@ -398,7 +398,7 @@ static bool set_up(struct dbus_loop *d, const char *address)
 	d->retry = event_new(d->base, -1, 0, on_retry, d);
 	d->gone = dbus_message_new(DBUS_MESSAGE_TYPE_ERROR);
 	return d->address && d->dispatch && d->retry && d->gone &&
-	       dbus_message_set_error_name(d->gone, DBUS_ERROR_NO_REPLY);
+	       dbus_message_set_error_name(d->gone, DBUS_ERROR_DISCONNECTED);
 }
 
 enum err dbus_loop_new(struct event_base *base, const char *address,

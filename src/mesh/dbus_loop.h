@@ -42,8 +42,9 @@ ENR_MUST_CHECK enum err dbus_loop_send(struct dbus_loop *d, DBusMessage *msg);
 /* Asks the bus for signals; no wait, a refusal is logged. */
 void dbus_loop_add_match(struct dbus_loop *d, const char *rule);
 
-/* A method return or an error (of the peer, of the bus, or org.freedesktop.DBus.Error.NoReply when
- * the time is over); never NULL, borrowed. */
+/* A method return or an error; never NULL, borrowed. The peer's and the bus's have a sender. Those
+ * without are org.freedesktop.DBus.Error.NoReply when the time is over, and Disconnected when the
+ * bus has gone. */
 typedef void dbus_reply_fn(void *arg, DBusMessage *reply);
 
 /* Gives the reference to msg away. fn comes once, from the event loop, at the latest timeout_ms

@@ -146,6 +146,29 @@ START_TEST(bluetoothd_that_does_not_start_is_asked_for_ever_less_often)
 }
 END_TEST
 
+/* What the bus takes with it was not left unanswered by bluetoothd. */
+static void bus_goes(enum script_method silent)
+{
+	begin_bus();
+	hear_log();
+	bz.answers[silent].is_silent = true;
+	open_link(NULL);
+	link_.ops->scan(link_.impl, true);
+	until(&bz.calls[silent], 1);
+	private_bus_kill(&bus);
+	until_told("bluetoothd has gone", 1);
+	ck_assert_int_eq(told("does not"), 0);
+	end();
+}
+
+START_TEST(bus_that_goes_is_no_bluetoothd_that_hangs)
+{
+	bus_goes(SCRIPT_LIST);
+	bus_goes(SCRIPT_SET_FILTER);
+	bus_goes(SCRIPT_START);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
 	tcase_add_test(tc, bluetoothd_that_refuses_us_is_told);
@@ -153,6 +176,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, adapter_that_is_off_is_told);
 	tcase_add_test(tc, adapter_that_is_not_there_is_told);
 	tcase_add_test(tc, adapter_that_is_powered_in_time_is_not_told);
+	tcase_add_test(tc, bus_that_goes_is_no_bluetoothd_that_hangs);
 	tcase_add_test(tc, bluetoothd_that_does_not_start_is_asked_for_ever_less_often);
 }
 
