@@ -251,6 +251,11 @@ void bluez_set_plugged(struct bluez *b, bool in)
 	b->exported = false;
 }
 
+void bluez_set_busy(struct bluez *b, bool on)
+{
+	b->busy = on;
+}
+
 bool bluez_lose_link(struct bluez *b, const uint8_t address[PORT_ADDRESS_BYTES])
 {
 	for (struct bluez_device *d = b->devices; d; d = d->next)
@@ -380,7 +385,10 @@ static void on_up(void *arg)
 
 static void on_down(void *arg)
 {
-	(void)arg;
+	struct bluez *b = arg;
+
+	if (b->lost)
+		b->lost(b->arg);
 }
 
 static const struct dbus_loop_events bus_events = {

@@ -9,6 +9,7 @@
 #ifndef FAKEBLUEZ_BLUEZ_H
 #define FAKEBLUEZ_BLUEZ_H
 
+#include "fakebluez/bad_peer.h"
 #include "fakebluez/drive.h"
 #include "mesh/dbus_loop.h"
 
@@ -41,6 +42,7 @@ struct bluez_device {
 
 	enum bluez_device_state state;
 	bool gatt_known;         /* its GATT objects are exported */
+	bool gatt_late;          /* resolved, and they are not yet */
 	bool resolved;           /* ServicesResolved */
 	uint16_t link;           /* 0 while connecting: Connect is held, see bluez_begin_link */
 	uint64_t connect_end_ms; /* virtual: Connect has failed by then */
@@ -78,12 +80,15 @@ struct bluez {
 	struct dbus_loop *bus; /* NULL while it is dead */
 	char address[256];     /* of the bus; "": the system's */
 	bool powered, discovering, exported;
+	bool busy; /* as with several Connects at once, without them */
+	struct bad_peers peers;
 	struct bluez_client clients[BLUEZ_CLIENTS_MAX]; /* filters and discovery sessions */
 	bool session[BLUEZ_CLIENTS_MAX];
 	struct bluez_scan scan; /* while discovering */
 	struct event *scan_timer, *expire_timer;
 	struct bluez_device *devices;
 	void (*ready)(void *arg); /* the name org.bluez is ours */
+	void (*lost)(void *arg);  /* the bus is gone; NULL: wait for it */
 	void *arg;
 };
 
@@ -100,6 +105,9 @@ void bluez_set_plugged(struct bluez *b, bool in);
 /* bluetoothd dies as by kill -9: name and links go, no signal says so; and comes back empty. */
 void bluez_die(struct bluez *b);
 void bluez_revive(struct bluez *b);
+/* As while several Connects wait: then it does not signal each Connected=true, and
+ * ServicesResolved=true comes before the characteristics. */
+void bluez_set_busy(struct bluez *b, bool on);
 /* The link to this address breaks. False: there is none. */
 bool bluez_lose_link(struct bluez *b, const uint8_t address[PORT_ADDRESS_BYTES]);
 
@@ -120,8 +128,8 @@ void bluez_gatt_added(struct bluez_device *d);
 void bluez_gatt_removed(struct bluez_device *d);
 void bluez_adapter_changed(struct bluez *b, const char *property);
 void bluez_device_changed(struct bluez_device *d, const char *property);
-/* RSSI and ServiceData in one signal, as each report does. */
-void bluez_device_reported(struct bluez_device *d);
+/* Both in one signal. */
+void bluez_device_changed_both(struct bluez_device *d, const char *property, const char *second);
 void bluez_device_rssi_gone(struct bluez_device *d);
 void bluez_char_changed(struct bluez_device *d, enum bluez_char c, const char *property);
 void bluez_char_path(const struct bluez_device *d, enum bluez_char c, char out[BLUEZ_PATH_MAX]);
@@ -148,6 +156,9 @@ void bluez_drop_devices(struct bluez *b, bool tell);
 void bluez_drop_call(DBusMessage **call);
 void bluez_fail_call(struct bluez *b, DBusMessage **call, const char *text);
 void bluez_answer_call(struct bluez *b, DBusMessage **call);
+bool bluez_is_bad(const struct bluez_device *d, enum bad_peer fault);
+/* The next thing that the device's state asks for comes so much later. */
+void bluez_arm(struct bluez_device *d, uint64_t virtual_ms);
 /* If a Connect to it is held: from now on the radio waits for its next advertisement. */
 void bluez_begin_link(struct bluez_device *d);
 

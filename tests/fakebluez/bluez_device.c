@@ -3,12 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "fakebluez/bluez.h"
 
 #define SERVICE_DATA_AT 11 /* behind flags, UUID list and the UUID of the service data (§2.4) */
 #define RESOLVE_FIRST_MS 150
 #define RESOLVE_AGAIN_MS 30
-#define GONE_MS 40 /* HUP, then Connected=false */
+#define LATE_MS 600 /* seen: 0.2 to 1.1 s with eight devices at once */
+#define GONE_MS 40  /* HUP, then Connected=false */
 #define DISCONNECT_MS 2000
 #define TEMPORARY_MS 30000
 #define CONNECT_MS 40000 /* the kernel's limit, from the call */
@@ -108,6 +110,11 @@ static void device_free(struct bluez_device *d)
 	free(d);
 }
 
+bool bluez_is_bad(const struct bluez_device *d, enum bad_peer fault)
+{
+	return bad_peers_has(&d->bluez->peers, d->address, fault);
+}
+
 static void forget(struct bluez_device *d, bool tell)
 {
 	if (tell && d->gatt_known)
@@ -177,7 +184,7 @@ void bluez_on_report(void *ctx, const struct port_report *report, struct span rs
 	if (is_new)
 		bluez_device_added(d);
 	else if (is_told(b, is_changed))
-		bluez_device_reported(d);
+		bluez_device_changed_both(d, "RSSI", "ServiceData");
 	if (report->connectable)
 		bluez_begin_link(d);
 }
@@ -185,7 +192,7 @@ void bluez_on_report(void *ctx, const struct port_report *report, struct span rs
 /* --- connecting
  * ------------------------------------------------------------------------------------ */
 
-static void arm(struct bluez_device *d, uint64_t virtual_ms)
+void bluez_arm(struct bluez_device *d, uint64_t virtual_ms)
 {
 	struct timeval tv = drive_delay(d->bluez->drive, virtual_ms);
 
@@ -217,7 +224,7 @@ static void hold_connect(struct bluez_device *d)
 	uint64_t now = air_now_ms(d->bluez->drive->air);
 
 	if (now < d->connect_end_ms)
-		arm(d, d->connect_end_ms - now);
+		bluez_arm(d, d->connect_end_ms - now);
 	else
 		connect_failed(d, ERR_TIMEOUT);
 }
@@ -229,17 +236,24 @@ void bluez_begin_link(struct bluez_device *d)
 
 	if (!is_held(d) || now >= d->connect_end_ms)
 		return; /* too late: the timer says so */
+	if (bluez_is_bad(d, BAD_PEER_SILENT)) {
+		log_info("fakebluez: silent peer device=%s", d->text);
+		hold_connect(d);
+		return;
+	}
 	(void)event_del(d->timer);
 	if (air_radio_connect(
 		    b->radio, d->address, (uint32_t)(d->connect_end_ms - now), &d->link) != ERR_OK)
 		abort();
 }
 
+/* Also while the link is going: until Connected is false it is there. */
 static void on_connect(struct bluez_device *d, DBusMessage *call)
 {
 	struct bluez *b = d->bluez;
 
-	if (d->state == BLUEZ_CONNECTED) {
+	if (d->state == BLUEZ_CONNECTED || d->state == BLUEZ_DISCONNECTING) {
+		log_info("fakebluez: Connect to what is connected device=%s", d->text);
 		bluez_reply(b, call);
 	} else if (d->state != BLUEZ_IDLE || d->connect) {
 		bluez_error(b, call, FAILED, "Operation already in progress");
@@ -263,6 +277,33 @@ static void cancel_connect(struct bluez_device *d)
 		air_radio_disconnect(d->bluez->radio, d->link);
 }
 
+/* Does another Connect wait? */
+static bool is_busy(const struct bluez_device *d)
+{
+	for (const struct bluez_device *other = d->bluez->devices; other; other = other->next)
+		if (other != d && other->connect)
+			return true;
+	return d->bluez->busy;
+}
+
+static void made(struct bluez_device *d)
+{
+	d->state = BLUEZ_CONNECTED;
+	if (!is_busy(d))
+		bluez_device_changed(d, "Connected");
+	if (bluez_is_bad(d, BAD_PEER_BRIEF)) {
+		log_info("fakebluez: brief peer device=%s", d->text);
+		bluez_fail_call(d->bluez, &d->connect, "le-connection-abort-by-local");
+		air_radio_disconnect(d->bluez->radio, d->link);
+		return;
+	}
+	bluez_answer_call(d->bluez, &d->connect);
+	if (bluez_is_bad(d, BAD_PEER_DEAF))
+		log_info("fakebluez: deaf peer device=%s", d->text);
+	else
+		bluez_arm(d, d->gatt_known ? RESOLVE_AGAIN_MS : RESOLVE_FIRST_MS);
+}
+
 void bluez_on_connected(void *ctx, uint16_t link, enum err result)
 {
 	struct bluez *b = ctx;
@@ -272,26 +313,35 @@ void bluez_on_connected(void *ctx, uint16_t link, enum err result)
 		air_radio_disconnect(b->radio, link);
 		return;
 	}
-	if (result != ERR_OK) {
+	if (result == ERR_OK)
+		made(d);
+	else
 		connect_failed(d, result);
-		return;
-	}
-	d->state = BLUEZ_CONNECTED;
-	bluez_device_changed(d, "Connected");
-	bluez_answer_call(b, &d->connect);
-	arm(d, d->gatt_known ? RESOLVE_AGAIN_MS : RESOLVE_FIRST_MS);
+}
+
+static void add_gatt(struct bluez_device *d)
+{
+	d->gatt_known = true;
+	d->gatt_late = false;
+	bluez_gatt_added(d);
 }
 
 static void resolve(struct bluez_device *d)
 {
-	if (!d->gatt_known) {
-		d->gatt_known = true;
-		bluez_gatt_added(d);
-		bluez_device_changed(d, "UUIDs");
-	}
 	d->resolved = true;
-	bluez_device_changed(d, "ServicesResolved");
-	bluez_subscribe(d);
+	if (d->gatt_known) {
+		bluez_device_changed(d, "ServicesResolved");
+		bluez_subscribe(d);
+		return;
+	}
+	d->gatt_late = is_busy(d);
+	if (d->gatt_late) {
+		log_info("fakebluez: characteristics come late device=%s", d->text);
+		bluez_arm(d, LATE_MS);
+	} else {
+		add_gatt(d);
+	}
+	bluez_device_changed_both(d, "UUIDs", "ServicesResolved");
 }
 
 /* --- losing
@@ -305,18 +355,32 @@ static void set_unresolved(struct bluez_device *d)
 	bluez_device_changed(d, "ServicesResolved");
 }
 
+/* An answer flushes the signals before it: without one both properties come in one. */
+static void tell_gone(struct bluez_device *d)
+{
+	bool is_asked = d->disconnect || d->remove, was_resolved = d->resolved;
+
+	if (is_asked)
+		set_unresolved(d);
+	bluez_lose_notify(d);
+	bluez_answer_call(d->bluez, &d->disconnect);
+	d->state = BLUEZ_IDLE;
+	d->resolved = false;
+	if (is_asked || !was_resolved)
+		bluez_device_changed(d, "Connected");
+	else
+		bluez_device_changed_both(d, "ServicesResolved", "Connected");
+}
+
 /* The link is gone, whoever ended it. */
 static void gone(struct bluez_device *d)
 {
 	struct bluez *b = d->bluez;
 
 	(void)event_del(d->timer);
-	set_unresolved(d);
-	bluez_lose_notify(d);
-	bluez_answer_call(b, &d->disconnect);
-	d->state = BLUEZ_IDLE;
+	d->gatt_late = false;
 	d->seen_ms = air_now_ms(b->drive->air);
-	bluez_device_changed(d, "Connected");
+	tell_gone(d);
 	bluez_close_socket(d);
 	bluez_release(d);
 	if (!d->remove)
@@ -340,7 +404,7 @@ void bluez_on_disconnected(void *ctx, uint16_t link, uint8_t hci_reason)
 	bluez_close_socket(d); /* HUP first, the properties a little later */
 	d->state = BLUEZ_DISCONNECTING;
 	d->link = 0;
-	arm(d, GONE_MS);
+	bluez_arm(d, GONE_MS);
 }
 
 static bool is_there(const struct bluez *b, const struct bluez_device *wanted)
@@ -355,7 +419,11 @@ static void on_due(struct bluez_device *d)
 {
 	if (is_held(d))
 		hold_connect(d);
-	else if (d->state == BLUEZ_CONNECTED)
+	else if (d->state == BLUEZ_CONNECTED && d->notify)
+		bluez_lose_notify(d); /* refused */
+	else if (d->state == BLUEZ_CONNECTED && d->gatt_late)
+		add_gatt(d);
+	else if (d->state == BLUEZ_CONNECTED && !d->resolved)
 		resolve(d);
 	else if (d->state == BLUEZ_DISCONNECTING && d->link == 0)
 		gone(d);
@@ -380,8 +448,7 @@ static void begin_disconnect(struct bluez_device *d)
 {
 	if (d->state == BLUEZ_CONNECTED) {
 		d->state = BLUEZ_DISCONNECTING;
-		set_unresolved(d);
-		arm(d, DISCONNECT_MS);
+		bluez_arm(d, DISCONNECT_MS);
 	}
 }
 
@@ -464,6 +531,7 @@ void bluez_power_off_devices(struct bluez *b)
 		bluez_close_socket(d);
 		set_unresolved(d);
 		d->state = BLUEZ_IDLE;
+		d->gatt_late = false;
 		fail_pending(d);
 		if (!was_connected) {
 			forget(d, true);

@@ -6,12 +6,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "fakebluez/bluez.h"
 
 #define FAILED "org.bluez.Error.Failed"
 #define NOT_PERMITTED "org.bluez.Error.NotPermitted"
 #define NOT_SUPPORTED "org.bluez.Error.NotSupported"
-#define READ_MAX 512 /* bluetoothd reads no more of a datagram */
+#define REFUSED_MS 60 /* a request and its answer */
+#define READ_MAX 512  /* bluetoothd reads no more of a datagram */
 
 void bluez_close_socket(struct bluez_device *d)
 {
@@ -128,8 +130,18 @@ static void acquire_write(struct bluez_device *d, DBusMessage *call)
 
 void bluez_subscribe(struct bluez_device *d)
 {
-	if (d->notified[0] != '\0' && !d->notify)
+	if (d->notified[0] != '\0' && !d->notify && !bluez_is_bad(d, BAD_PEER_REFUSES))
 		(void)!air_radio_subscribe(d->bluez->radio, d->link);
+}
+
+/* False: nobody is asked. */
+static bool ask_node(struct bluez_device *d)
+{
+	if (!bluez_is_bad(d, BAD_PEER_REFUSES))
+		return air_radio_subscribe(d->bluez->radio, d->link) == ERR_OK;
+	log_info("fakebluez: refuses peer device=%s", d->text);
+	bluez_arm(d, REFUSED_MS);
+	return true;
 }
 
 /* Not connected it is "ok", and so it is for who has called it before. */
@@ -143,8 +155,7 @@ static void start_notify(struct bluez_device *d, DBusMessage *call)
 		return;
 	}
 	snprintf(d->notified, sizeof(d->notified), "%s", dbus_message_get_sender(call));
-	if (is_again || d->state != BLUEZ_CONNECTED ||
-		air_radio_subscribe(b->radio, d->link) != ERR_OK)
+	if (is_again || d->state != BLUEZ_CONNECTED || !ask_node(d))
 		bluez_reply(b, call);
 	else
 		d->notify = dbus_message_ref(call); /* until the CCCD write is answered */
@@ -174,14 +185,29 @@ void bluez_forget_notified(struct bluez *b, const char *client)
 			drop_notify(d);
 }
 
+static void notified(struct bluez_device *d, struct span pdu)
+{
+	memcpy(d->value, pdu.p, pdu.n);
+	d->value_bytes = pdu.n;
+	bluez_char_changed(d, BLUEZ_TX, "Value");
+}
+
 void bluez_on_subscribed(void *ctx, uint16_t link)
 {
+	static const uint8_t early[PORT_PDU_MAX_BYTES] = {1, 2, 3};
 	struct bluez_device *d = bluez_find_link(ctx, link);
+	DBusMessage *call;
 
 	if (!d || d->notified[0] == '\0')
 		return;
+	if (bluez_is_bad(d, BAD_PEER_EARLY)) {
+		log_info("fakebluez: early peer device=%s", d->text);
+		notified(d, (struct span){early, sizeof(early)});
+	}
+	call = d->notify;
+	d->notify = NULL; /* it is subscribed from now on, and that is told first */
 	bluez_char_changed(d, BLUEZ_TX, "Notifying");
-	bluez_answer_call(ctx, &d->notify);
+	bluez_answer_call(ctx, &call);
 }
 
 void bluez_lose_notify(struct bluez_device *d)
@@ -196,11 +222,8 @@ void bluez_on_notified(void *ctx, uint16_t link, struct span pdu)
 {
 	struct bluez_device *d = bluez_find_link(ctx, link);
 
-	if (!d || d->notified[0] == '\0' || pdu.n > sizeof(d->value))
-		return;
-	memcpy(d->value, pdu.p, pdu.n);
-	d->value_bytes = pdu.n;
-	bluez_char_changed(d, BLUEZ_TX, "Value");
+	if (d && d->notified[0] != '\0' && pdu.n <= sizeof(d->value))
+		notified(d, pdu);
 }
 
 /* --- calls

@@ -199,7 +199,7 @@ static void put_uuids(DBusMessageIter *dict, const struct bluez_device *d)
 	static const char *const advertised[] = {UUID_FE12};
 	static const char *const resolved[] = {UUID_SERVICE, UUID_GAP, UUID_GATT};
 
-	if (d->gatt_known)
+	if (d->gatt_known || d->gatt_late)
 		put_strings(dict, "UUIDs", resolved, 3);
 	else
 		put_strings(dict, "UUIDs", advertised, 1);
@@ -539,11 +539,11 @@ void bluez_device_changed(struct bluez_device *d, const char *property)
 	changed(&o, property, NULL, NULL);
 }
 
-void bluez_device_reported(struct bluez_device *d)
+void bluez_device_changed_both(struct bluez_device *d, const char *property, const char *second)
 {
 	struct object o = device_object(d, KIND_DEVICE);
 
-	changed(&o, "RSSI", "ServiceData", NULL);
+	changed(&o, property, second, NULL);
 }
 
 void bluez_device_rssi_gone(struct bluez_device *d)

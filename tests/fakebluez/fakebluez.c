@@ -20,10 +20,14 @@
  *   rssi SERIAL SERIAL DBM      between nodes
  *   ears PERCENT                of the advertisements nodes hear while they scan for them (10)
  *   lose SERIAL                 the gateway's link to it breaks
+ *   peer SERIAL FAULT           deaf early refuses brief silent none (bad_peer.h); over D-Bus only
  *   adapter on|off|in|out       powered, plugged
  *   bluez die|revive            as kill -9 and a new start
+ *   bluez busy|calm             as with several Connects at once, even if there is one
  *   socket die|revive           the same of the radio socket
  *   quit
+ *
+ * Started by the bus it takes no orders, and ends with the bus.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -86,6 +90,16 @@ static void order_adapter(struct order *o)
 	order_say(b, "on, off, in or out");
 }
 
+static void order_peer(struct order *o)
+{
+	struct bluez *b = ((struct fake *)o->app)->bluez;
+	unsigned faults;
+	bool ok = b && o->node && o->argc > 2 && bad_peer_parse(o->argv[2], &faults) == ERR_OK &&
+		  bad_peers_set(&b->peers, sim_node_address(o->node), faults) == ERR_OK;
+
+	order_say(ok, "no such node or fault");
+}
+
 static void order_bluez(struct order *o)
 {
 	struct bluez *b = ((struct fake *)o->app)->bluez;
@@ -94,9 +108,11 @@ static void order_bluez(struct order *o)
 		bluez_die(b);
 	else if (b && order_is(o, 1, "revive"))
 		bluez_revive(b);
+	else if (b && (order_is(o, 1, "busy") || order_is(o, 1, "calm")))
+		bluez_set_busy(b, order_is(o, 1, "busy"));
 	else
 		b = NULL;
-	order_say(b, "die or revive");
+	order_say(b, "die, revive, busy or calm");
 }
 
 static void order_socket(struct order *o)
@@ -109,6 +125,7 @@ static void order_socket(struct order *o)
 
 static const struct order_row rows[] = {
 	{"lose", order_lose},
+	{"peer", order_peer},
 	{"adapter", order_adapter},
 	{"bluez", order_bluez},
 	{"socket", order_socket},
@@ -157,6 +174,11 @@ static void on_ready(void *arg)
 	f->said_ready = true;
 }
 
+static void on_lost(void *arg)
+{
+	event_base_loopbreak(((struct fake *)arg)->base);
+}
+
 static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -171,8 +193,12 @@ static enum err open_way(struct fake *f, const struct options *o)
 
 	if (e != ERR_OK)
 		return e;
-	if (!o->socket)
-		return bluez_new(&f->drive, o->bus, on_ready, f, &f->bluez);
+	if (!o->socket) {
+		e = bluez_new(&f->drive, o->bus, on_ready, f, &f->bluez);
+		if (e == ERR_OK && getenv("DBUS_STARTER_ADDRESS"))
+			f->bluez->lost = on_lost;
+		return e;
+	}
 	e = airsocket_new(&f->drive, o->socket, &f->socket);
 	if (e == ERR_OK)
 		on_ready(f);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "enr/hex.h"
@@ -297,6 +298,15 @@ static void on_input(evutil_socket_t fd, short what, void *arg)
 		os->line_bytes = 0;
 }
 
+/* Whoever is started by the bus has /dev/null there, which cannot be waited for. */
+static bool has_orders(void)
+{
+	struct stat st;
+
+	return fstat(STDIN_FILENO, &st) == 0 &&
+	       (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(STDIN_FILENO));
+}
+
 enum err orders_init(
 	struct orders *os, struct drive *drive, const struct order_row *rows, void *app)
 {
@@ -304,6 +314,8 @@ enum err orders_init(
 	os->drive = drive;
 	os->rows = rows;
 	os->app = app;
+	if (!has_orders())
+		return ERR_OK;
 	os->input = event_new(drive->base, STDIN_FILENO, EV_READ | EV_PERSIST, on_input, os);
 	if (!os->input || event_add(os->input, NULL) != 0)
 		return ERR_NOMEM;

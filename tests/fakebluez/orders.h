@@ -34,7 +34,8 @@ struct orders {
 	size_t line_bytes;
 };
 
-/* Reads standard input from now on. drive, rows and app are borrowed. ERR_NOMEM. */
+/* Reads standard input from now on, if it is one that orders may come from. drive, rows and app are
+ * borrowed. ERR_NOMEM. */
 ENR_MUST_CHECK enum err orders_init(
 	struct orders *os, struct drive *drive, const struct order_row *rows, void *app);
 void orders_done(struct orders *os);
