@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from lab import wait_until  # noqa: E402
-from meshlab import A, B, GATEWAY, NEAR, Building, check_attached_anew, expect, faults, house, main, node, over  # noqa: E402
+from meshlab import A, B, C, GATEWAY, NEAR, Building, check_attached_anew, expect, faults, house, main, node, over  # noqa: E402
 
 HANGS = "bluetoothd does not answer any more; if that goes on: systemctl restart bluetooth"
 
@@ -99,6 +99,81 @@ def test_subscription_that_is_lost_with_its_link():
         b.wait_joined(A, B)
         log = b.log_text("enrolld")
         expect("removing device" not in log and "bluetoothd has gone" not in log, "no cure is needed")
+
+
+# --- what a real bluetoothd was seen to do (doc/architecture.md, "Tests"), as in tests/vm ----------
+
+D, E = "FMBBJ", "FMBBK"
+
+
+def wait_log(b, text, count=1, name="fakebluez"):
+    wait_until("%r in the log of %s" % (text, name), lambda: b.log_text(name).count(text) >= count, b.LIMIT)
+
+
+def given_up_after(b, serial, what):
+    """Tried four times at once, as link_bluez does, before enrolld is told that there is no link."""
+    n = b.events.wait(serial, "waiting")
+    tries = b.log_text("fakebluez").count(what)
+    expect("no connection could be made" in n["reason"] and tries >= 4, "%d tries: %r" % (tries, n))
+
+
+@over("bluez")
+def test_peers_that_behave_badly():
+    """As tests/vm/test_peers.py, and one more: the others are not held up, and each joins once it behaves."""
+    bad = {A: "brief", C: "deaf", D: "silent"}
+    with Building([node(s, NEAR, pos=(2, i)) for i, s in enumerate((A, B, C, D, E))]) as b:
+        for serial, fault in (*bad.items(), (B, "early")):
+            b.order("peer", serial, fault)
+        b.add(*bad)
+        given_up_after(b, A, "brief peer")
+        for fault in bad.values():
+            wait_log(b, fault + " peer")
+        b.add(B, E)
+        b.events.wait(B, "sent")
+        expect(b.log_text("fakebluez").count("early peer") == 1, "an early notification is not even noticed")
+        b.wait_joined(B, E)
+        for serial in bad:
+            b.order("peer", serial, "none")
+        b.wait_joined(*bad)
+
+
+@over("bluez")
+def test_subscription_refused():
+    """Each try is on a link of its own, also when bluetoothd has not said that there is one."""
+    with Building([node(A, NEAR), node(B, NEAR)]) as b:
+        b.order("bluez", "busy")
+        b.order("peer", A, "refuses")
+        b.add(A, B)
+        given_up_after(b, A, "refuses peer")
+        b.wait_joined(B)
+        b.order("peer", A, "none")
+        b.wait_joined(A)
+        expect("bluetoothd has gone" not in b.log_text("enrolld"), "it has lived through that")
+        expect("Connect to what is connected" not in b.log_text("fakebluez"), "a link that is going is none")
+
+
+@over("bluez")
+def test_several_connects_at_once():
+    """Nobody is told that they are connected, and characteristics come after ServicesResolved: neither is noticed."""
+    with Building([node(A, NEAR), node(B, NEAR)]) as b:
+        b.order("bluez", "busy")
+        b.add(A, B)
+        for n in b.wait_joined(A, B):
+            expect(n["attempts"] == 1, "at the first attempt: %r" % n)
+        wait_log(b, "characteristics come late", 2)
+        expect("removing device" not in b.log_text("enrolld"), "no cure is needed")
+
+
+@over("bluez")
+def test_dead_bluetoothd_is_started_by_the_bus():
+    """Nobody else would: a unit of the bus is not started again by itself."""
+    with Building([node(A, NEAR)]) as b:
+        b.let_bus_start_air()
+        b.stop("fakebluez", signal.SIGKILL)
+        wait_log(b, "bluetoothd has gone", name="enrolld")
+        wait_log(b, "adapter ready", 2, name="enrolld")
+        b.add(A)
+        b.check(b.wait_over(A, "joined"), b.flash_of(A))
 
 
 main(globals())

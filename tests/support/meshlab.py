@@ -169,6 +169,12 @@ class Building(Lab):
         """serial: what each simulated node itself believes."""
         return {n["serial"]: n for n in self.order_json("snapshot", "full")}
 
+    def flash_of(self, serial):
+        """What a node holds by its flash alone."""
+        r = subprocess.run([self.program("fakebluez"), "--dump", self.path("flash", serial + ".flash"), "--full-keys"],
+                           check=True, stdout=subprocess.PIPE)
+        return json.loads(r.stdout)
+
     def add(self, *serials, options=(), key=None, **more):
         text = "".join(label(s, key, **more) + "\n" for s in serials)
         return self.ctl("node", "add", "--qr-file", "-", *options, input=text)
@@ -196,9 +202,9 @@ class Building(Lab):
         expect(n["state"] == wanted, "%s is %s, not %s: %r" % (serial, n["state"], wanted, n))
         return n
 
-    def check(self, n):
-        """What the node itself holds is what enrolld says; returns n."""
-        own = self.nodes_now()[n["serial"]]
+    def check(self, n, own=None):
+        """What the node itself holds (own, or what the air says of it) is what enrolld says; returns n."""
+        own = own or self.nodes_now()[n["serial"]]
         want = {"enrolled": True, "network_id": n["network_id"], "node_id": n["node_id"]}
         network = self.json("network", "show", n["network_id"], "--reveal-keys")["network"]
         want.update((k, network[k]) for k in network_keys(0))
