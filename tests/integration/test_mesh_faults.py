@@ -9,7 +9,40 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from lab import wait_until  # noqa: E402
 from meshlab import A, B, C, GATEWAY, NEAR, Building, check_attached_anew, expect, faults, house, main, node, over  # noqa: E402
 
+D, E = "FMBBJ", "FMBBK"
 HANGS = "bluetoothd does not answer any more; if that goes on: systemctl restart bluetooth"
+
+
+def wait_log(b, text, count=1, name="fakebluez"):
+    wait_until("%r in the log of %s" % (text, name), lambda: b.log_text(name).count(text) >= count, b.LIMIT)
+
+
+def given_up_after(b, serial, what):
+    """Tried four times at once, as link_bluez does, before enrolld is told that there is no link."""
+    n = b.events.wait(serial, "waiting")
+    tries = b.log_text("fakebluez").count(what)
+    expect("no connection could be made" in n["reason"] and tries >= 4, "%d tries: %r" % (tries, n))
+
+
+@over("bluez")
+def test_peers_that_behave_badly():
+    """As tests/vm/test_peers.py: the others are not held up, and each joins once it behaves. The first, since it takes
+    longest."""
+    bad = {A: "brief", C: "deaf", D: "silent"}
+    with Building([node(s, NEAR, pos=(2, i)) for i, s in enumerate((A, B, C, D, E))]) as b:
+        for serial, fault in (*bad.items(), (B, "early")):
+            b.order("peer", serial, fault)
+        b.add(*bad)
+        given_up_after(b, A, "brief peer")
+        for fault in bad.values():
+            wait_log(b, fault + " peer")
+        b.add(B, E)
+        b.events.wait(B, "sent")
+        expect(b.log_text("fakebluez").count("early peer") == 1, "an early notification is not even noticed")
+        b.wait_joined(B, E)
+        for serial in bad:
+            b.order("peer", serial, "none")
+        b.wait_joined(*bad)
 
 
 def test_link_lost_at_every_step():
@@ -99,42 +132,6 @@ def test_subscription_that_is_lost_with_its_link():
         b.wait_joined(A, B)
         log = b.log_text("enrolld")
         expect("removing device" not in log and "bluetoothd has gone" not in log, "no cure is needed")
-
-
-# --- what a real bluetoothd was seen to do (doc/architecture.md, "Tests"), as in tests/vm ----------
-
-D, E = "FMBBJ", "FMBBK"
-
-
-def wait_log(b, text, count=1, name="fakebluez"):
-    wait_until("%r in the log of %s" % (text, name), lambda: b.log_text(name).count(text) >= count, b.LIMIT)
-
-
-def given_up_after(b, serial, what):
-    """Tried four times at once, as link_bluez does, before enrolld is told that there is no link."""
-    n = b.events.wait(serial, "waiting")
-    tries = b.log_text("fakebluez").count(what)
-    expect("no connection could be made" in n["reason"] and tries >= 4, "%d tries: %r" % (tries, n))
-
-
-@over("bluez")
-def test_peers_that_behave_badly():
-    """As tests/vm/test_peers.py, and one more: the others are not held up, and each joins once it behaves."""
-    bad = {A: "brief", C: "deaf", D: "silent"}
-    with Building([node(s, NEAR, pos=(2, i)) for i, s in enumerate((A, B, C, D, E))]) as b:
-        for serial, fault in (*bad.items(), (B, "early")):
-            b.order("peer", serial, fault)
-        b.add(*bad)
-        given_up_after(b, A, "brief peer")
-        for fault in bad.values():
-            wait_log(b, fault + " peer")
-        b.add(B, E)
-        b.events.wait(B, "sent")
-        expect(b.log_text("fakebluez").count("early peer") == 1, "an early notification is not even noticed")
-        b.wait_joined(B, E)
-        for serial in bad:
-            b.order("peer", serial, "none")
-        b.wait_joined(*bad)
 
 
 @over("bluez")
