@@ -3,8 +3,8 @@
  * virtual air: one adapter, a device for each node that was heard, MeshAccess's service on each.
  *
  *   bluez.c         the bus, the adapter, discovery        bluez_object.c  properties and signals
- *   bluez_device.c  devices, connecting, losing            bluez_gatt.c    characteristics
- *   bluez_scan.c    what a scan reports
+ *   bluez_device.c  devices, heard and forgotten           bluez_gatt.c    characteristics
+ *   bluez_link.c    connecting, losing                     bluez_scan.c    what a scan reports
  */
 #ifndef FAKEBLUEZ_BLUEZ_H
 #define FAKEBLUEZ_BLUEZ_H
@@ -139,28 +139,35 @@ void bluez_char_path(const struct bluez_device *d, enum bluez_char c, char out[B
 
 struct bluez_device *bluez_find_path(struct bluez *b, const char *path); /* or of a child */
 struct bluez_device *bluez_find_link(struct bluez *b, uint16_t link);
-bool bluez_on_device_call(struct bluez_device *d, DBusMessage *call);
-void bluez_remove_device(struct bluez *b, DBusMessage *call);
 void bluez_on_report(void *ctx, const struct port_report *report, struct span rsp);
-void bluez_on_connected(void *ctx, uint16_t link, enum err result);
-void bluez_on_disconnected(void *ctx, uint16_t link, uint8_t hci_reason);
 void bluez_expire(struct bluez *b);
-/* All links end; devices that were not connected are temporary and go, the others stay (bluez.md).
- */
-void bluez_power_off_devices(struct bluez *b);
-/* All devices are gone; tell: with signals. */
+bool bluez_is_bad(const struct bluez_device *d, enum bad_peer fault);
+/* tell: with signals. */
+void bluez_forget(struct bluez_device *d, bool tell);
+/* All devices are gone. */
 void bluez_drop_devices(struct bluez *b, bool tell);
-
 /* The end of a call that has waited (NULL: none does): forgotten, failed with this text, or done.
  */
 void bluez_drop_call(DBusMessage **call);
 void bluez_fail_call(struct bluez *b, DBusMessage **call, const char *text);
 void bluez_answer_call(struct bluez *b, DBusMessage **call);
-bool bluez_is_bad(const struct bluez_device *d, enum bad_peer fault);
+
+/* --- bluez_link.c --------------------------------------------------------------------------------
+ */
+
+bool bluez_on_device_call(struct bluez_device *d, DBusMessage *call);
+void bluez_remove_device(struct bluez *b, DBusMessage *call);
+void bluez_on_connected(void *ctx, uint16_t link, enum err result);
+void bluez_on_disconnected(void *ctx, uint16_t link, uint8_t hci_reason);
 /* The next thing that the device's state asks for comes so much later. */
 void bluez_arm(struct bluez_device *d, uint64_t virtual_ms);
+/* ... or now; it may end the device. */
+void bluez_on_due(struct bluez_device *d);
 /* If a Connect to it is held: from now on the radio waits for its next advertisement. */
 void bluez_begin_link(struct bluez_device *d);
+/* All links end; devices that were not connected are temporary and go, the others stay (bluez.md).
+ */
+void bluez_power_off_devices(struct bluez *b);
 
 /* --- bluez_scan.c
  * ----------------------------------------------------------------------------------- */
