@@ -46,7 +46,7 @@ struct link_advert {
 /* Why a connection ended. */
 enum link_down {
 	LINK_DOWN_LOCAL,   /* disconnect() */
-	LINK_DOWN_LOST,    /* the peer or the air ended it; before ready: while subscribing */
+	LINK_DOWN_LOST,    /* the peer or the air ended it; before ready it may be SETUP, too */
 	LINK_DOWN_CONNECT, /* no connection came about (silent, unknown or too many) */
 	LINK_DOWN_SETUP,   /* connected, but no MeshAccess service, or not subscribed in time */
 	LINK_DOWN_ADAPTER, /* the radio is gone, switched off, or its service died */
@@ -62,7 +62,7 @@ struct link_events {
 	 * connections go down (LINK_DOWN_ADAPTER) before this event; the wish to scan is kept. */
 	void (*adapter)(void *arg, bool ready);
 	void (*advert)(void *arg, const struct link_advert *advert);
-	/* Connected, MTU exchange done, notifications acquired: write now. */
+	/* Connected, MTU exchange done, subscribed: write now. */
 	void (*ready)(void *arg, uint16_t conn);
 	/* One notification, 1 to LINK_PDU_MAX bytes, borrowed. */
 	void (*notify)(void *arg, uint16_t conn, struct span pdu);

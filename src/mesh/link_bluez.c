@@ -158,7 +158,6 @@ static void set_owner(struct bz *bz, const char *owner)
 	timer_cancel(bz->timers, &bz->relist);
 	if (bz->owner)
 		log_warn("bluez: bluetoothd has gone");
-	free(bz->owner);
 	bz->owner = NULL;
 	bz->is_listed = false;
 	bz_objects_clear(&bz->objects);
@@ -168,7 +167,8 @@ static void set_owner(struct bz *bz, const char *owner)
 		return;
 	}
 	bz->activate_ms = ACTIVATE_FIRST_MS;
-	bz->owner = strdup(owner);
+	(void)snprintf(bz->owner_name, sizeof(bz->owner_name), "%s", owner);
+	bz->owner = bz->owner_name;
 	list(bz);
 }
 
@@ -357,7 +357,6 @@ static void op_free(void *impl)
 		dbus_connection_flush(conn);
 	dbus_loop_free(bz->dbus);
 	bz_objects_clear(&bz->objects);
-	free(bz->owner);
 	free(bz->wanted);
 	free(bz);
 }

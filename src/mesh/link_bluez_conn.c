@@ -16,7 +16,7 @@
 #define CONNECT_MS 45000 /* bluetoothd itself gives up after 40 s */
 #define RESOLVE_MS 8000
 #define LATE_MS 1500
-#define ACQUIRE_MS 5000
+#define SETUP_MS 5000
 #define CURE_MS 10000
 #define CALL_MS 50000
 #define HEAR_OUT_MS 2000
@@ -84,12 +84,14 @@ static void let_go(struct bz_conn *c)
 /* Told in the next turn of the loop, whoever has found it out. */
 static void end(struct bz_conn *c, enum link_down why)
 {
+	bool is_tried = c->state != BZ_CONN_WAIT || c->try_count > 0;
+
 	if (c->state == BZ_CONN_FREE || c->state == BZ_CONN_ENDED)
 		return;
 	cancel_call(c);
 	let_go(c);
 	c->why = why;
-	if (why == LINK_DOWN_CONNECT || why == LINK_DOWN_SETUP)
+	if (is_tried && (why == LINK_DOWN_CONNECT || why == LINK_DOWN_SETUP))
 		bz_backoff_failed(c->bz, &c->addr);
 	enter(c, BZ_CONN_ENDED, 0);
 }
@@ -220,11 +222,11 @@ static void cure(struct bz_conn *c)
 
 /* bluetoothd answers NotPermitted for a moment after the last link, and as long as another program
  * has the characteristic. */
-static void refused(struct bz_conn *c, const char *what, DBusMessage *reply)
+static void refused(struct bz_conn *c, const char *what, DBusMessage *reply, enum err e)
 {
-	const char *error = reply ? dbus_reply_error(reply) : "none";
+	const char *error = dbus_reply_error(reply);
 
-	log_debug("bluez: %s failed error=%s", what, error);
+	log_debug("bluez: %s failed error=\"%s\"", what, error[0] != '\0' ? error : err_text(e));
 	if (strcmp(error, "org.bluez.Error.NotSupported") == 0) {
 		bz_hang_up(c->bz, c->path);
 		end(c, LINK_DOWN_SETUP);
@@ -237,11 +239,13 @@ static void on_write_acquired(void *arg, DBusMessage *reply)
 {
 	struct bz_conn *c = arg;
 	struct bz *bz = c->bz;
+	enum err e;
 	int fd;
 
 	c->call = NULL;
-	if (bz_reply_fd(reply, &fd) != ERR_OK) {
-		refused(c, "AcquireWrite", reply);
+	e = bz_reply_fd(reply, &fd);
+	if (e != ERR_OK) {
+		refused(c, "AcquireWrite", reply, e);
 		return;
 	}
 	if (bz_io_set_write(c, fd) != ERR_OK) {
@@ -258,13 +262,14 @@ static void on_subscribed(void *arg, DBusMessage *reply)
 {
 	struct bz_conn *c = arg;
 	const struct bz_object *rx = char_of(c, BZ_RX);
+	enum err e = dbus_reply_check(reply, "");
 
 	c->call = NULL;
-	if (dbus_reply_check(reply, "") != ERR_OK) {
-		refused(c, "StartNotify", reply);
+	if (e != ERR_OK) {
+		refused(c, "StartNotify", reply, e);
 		return;
 	}
-	enter(c, BZ_CONN_WRITE, ACQUIRE_MS);
+	enter(c, BZ_CONN_WRITE, SETUP_MS);
 	if (!rx || bz_call_options(c->bz, rx->path, "org.bluez.GattCharacteristic1", "AcquireWrite",
 			   CALL_MS, on_write_acquired, c, &c->call) != ERR_OK)
 		failed(c, LINK_DOWN_SETUP);
@@ -277,7 +282,7 @@ static void subscribe(struct bz_conn *c)
 {
 	const struct bz_object *tx = char_of(c, BZ_TX);
 
-	enter(c, BZ_CONN_NOTIFY, ACQUIRE_MS);
+	enter(c, BZ_CONN_NOTIFY, SETUP_MS);
 	c->is_subscribed = true;
 	if (!tx || bz_call(c->bz, tx->path, "org.bluez.GattCharacteristic1", "StartNotify",
 			   DBUS_TYPE_INVALID, NULL, CALL_MS, on_subscribed, c, &c->call) != ERR_OK)
@@ -453,7 +458,7 @@ static void on_timer(void *arg)
 			failed(c, LINK_DOWN_SETUP);
 		break;
 	case BZ_CONN_NOTIFY:
-	case BZ_CONN_WRITE: /* stuck for good only if it is refused from now on */
+	case BZ_CONN_WRITE:
 	case BZ_CONN_CURE:
 		failed(c, LINK_DOWN_SETUP);
 		break;
@@ -553,7 +558,7 @@ static struct bz_conn *conn_of(struct bz *bz, uint16_t id)
 	return NULL;
 }
 
-static enum err find_slot(struct bz *bz, const struct link_addr *addr, struct bz_conn **out)
+static enum err find_slot(struct bz *bz, const char *path, struct bz_conn **out)
 {
 	*out = NULL;
 	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++) {
@@ -561,7 +566,7 @@ static enum err find_slot(struct bz *bz, const struct link_addr *addr, struct bz
 
 		if (c->state == BZ_CONN_FREE)
 			*out = c;
-		else if (c->state != BZ_CONN_ENDED && link_addr_equal(&c->addr, addr))
+		else if (c->state != BZ_CONN_ENDED && strcmp(c->path, path) == 0)
 			return ERR_CONFLICT;
 	}
 	return *out ? ERR_OK : ERR_FULL;
@@ -578,14 +583,15 @@ static uint16_t next_id(struct bz *bz)
 enum err bz_conn_open(struct bz *bz, const struct link_addr *addr, uint16_t *id)
 {
 	uint64_t now_ms = timers_now(bz->timers);
+	char path[BZ_PATH_MAX];
 	struct bz_conn *c;
-	enum err e = find_slot(bz, addr, &c);
+	enum err e = bz_device_path(bz->adapter, addr, path);
 
+	if (e == ERR_OK)
+		e = find_slot(bz, path, &c);
 	if (e != ERR_OK)
 		return e;
-	e = bz_device_path(bz->adapter, addr, c->path);
-	if (e != ERR_OK)
-		return e;
+	memcpy(c->path, path, sizeof(path));
 	c->id = next_id(bz);
 	c->addr = *addr;
 	c->give_up_ms = now_ms + CONNECT_MS;

@@ -31,6 +31,7 @@ struct bz_scan {
 	uint64_t since_ms;   /* when it began */
 	uint64_t started_ms; /* when StartDiscovery was last answered */
 	bool is_repeating;   /* somebody was heard twice in it: nobody filters */
+	bool is_stop_told;   /* that it has stopped by itself; until it is seen to be on */
 };
 
 void bz_scan_init(struct bz *bz);
@@ -99,8 +100,9 @@ struct bz {
 	const struct link_events *events;
 	void *arg;
 	struct dbus_loop *dbus;
-	char *wanted;              /* adapter name or NULL */
-	char *owner;               /* unique name of org.bluez, or NULL */
+	char *wanted;      /* adapter name or NULL */
+	const char *owner; /* unique name of org.bluez: owner_name, or NULL */
+	char owner_name[DBUS_MAXIMUM_NAME_LENGTH + 1];
 	bool is_listed;            /* GetManagedObjects was answered */
 	char adapter[BZ_PATH_MAX]; /* "": none */
 	struct dbus_call *listing;

@@ -174,14 +174,20 @@ static void look(struct bz *bz)
 		enter(bz, BZ_SCAN_ON, RETRY_MS);
 		return;
 	}
-	log_info("bluez: discovery has stopped by itself, starting it again");
+	if (!bz->scan.is_stop_told)
+		log_info("bluez: discovery has stopped by itself, starting it again");
+	bz->scan.is_stop_told = true;
 	stop_unasked(bz);
 	enter(bz, BZ_SCAN_OFF, RETRY_MS);
 }
 
 static void end_scan(struct bz *bz)
 {
-	if (!is_discovering(bz))
+	bool is_on = is_discovering(bz);
+
+	if (is_on)
+		bz->scan.is_stop_told = false;
+	if (!is_on)
 		look(bz);
 	else if (bz->scan.is_repeating && bz_conns_in_flight(bz) == 0)
 		begin_scan(bz);

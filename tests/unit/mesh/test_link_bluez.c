@@ -250,6 +250,42 @@ START_TEST(failed_connect_is_tried_again_a_few_times)
 }
 END_TEST
 
+/* No advert, no Connect: it has not failed, and is not made to wait when it is heard. */
+START_TEST(device_that_was_not_heard_has_no_back_off)
+{
+	int adverts;
+
+	begin();
+	bluez_script_remove_device(&bz);
+	nothing_more();
+	open_conn();
+	pass_ms(45000);
+	pass_ms(1);
+	ck_assert_int_eq(down_count, 1);
+	ck_assert_int_eq(last_down, LINK_DOWN_CONNECT);
+	adverts = advert_count;
+	bluez_script_add_device(&bz);
+	until(&advert_count, adverts + 1);
+	open_conn();
+	until(&bz.calls[SCRIPT_CONNECT], 1);
+	end();
+}
+END_TEST
+
+/* bluetoothd's path of a device has no type. */
+START_TEST(one_connection_to_a_path)
+{
+	struct link_addr public = addr;
+	uint16_t second;
+
+	begin();
+	open_conn();
+	public.type = 0;
+	ck_assert_int_eq(link_.ops->connect(link_.impl, &public, &second), ERR_CONFLICT);
+	end();
+}
+END_TEST
+
 START_TEST(silent_subscription_is_tried_again)
 {
 	begin();
@@ -557,6 +593,8 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, resolved_before_its_characteristics);
 	tcase_add_test(tc, silent_connect_is_cancelled_after_its_limit);
 	tcase_add_test(tc, failed_connect_is_tried_again_a_few_times);
+	tcase_add_test(tc, device_that_was_not_heard_has_no_back_off);
+	tcase_add_test(tc, one_connection_to_a_path);
 	tcase_add_test(tc, silent_subscription_is_tried_again);
 	tcase_add_test(tc, table_that_is_not_the_nodes_is_cured_by_removing_the_device);
 	tcase_add_test(tc, link_is_lost_with_its_socket_if_nobody_says_so);

@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "unit/mesh/bluez_rig.h"
 
 /* What the log says to whoever can do something about it: once, and what to do. */
@@ -169,6 +170,50 @@ START_TEST(bus_that_goes_is_no_bluetoothd_that_hangs)
 }
 END_TEST
 
+START_TEST(mtu_too_small_for_a_packet_is_told)
+{
+	begin();
+	hear_log();
+	log_set_level(LOG_LEVEL_DEBUG);
+	bz.mtu = 22;
+	open_conn();
+	until(&bz.calls[SCRIPT_CONNECT], 1);
+	device("ServicesResolved", true);
+	until_told("AcquireWrite failed error=\"out of range\"", 1);
+	end();
+}
+END_TEST
+
+static void pass_until_start(int number)
+{
+	while (bz.calls[SCRIPT_START] < number) {
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		pass_ms(100);
+	}
+}
+
+/* Once, until it works. */
+START_TEST(discovery_that_does_not_begin_is_told)
+{
+	const char *words = "discovery has stopped by itself";
+
+	begin();
+	hear_log();
+	bluez_script_property(&bz, SCRIPT_ADAPTER, "org.bluez.Adapter1", "Discovering", false);
+	settle();
+	pass_until_start(4);
+	ck_assert_int_eq(told(words), 1);
+	bluez_script_property(&bz, SCRIPT_ADAPTER, "org.bluez.Adapter1", "Discovering", true);
+	settle();
+	pass_until_start(6);
+	bluez_script_property(&bz, SCRIPT_ADAPTER, "org.bluez.Adapter1", "Discovering", false);
+	settle();
+	pass_until_start(9);
+	ck_assert_int_eq(told(words), 2);
+	end();
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
 	tcase_add_test(tc, bluetoothd_that_refuses_us_is_told);
@@ -176,6 +221,8 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, adapter_that_is_off_is_told);
 	tcase_add_test(tc, adapter_that_is_not_there_is_told);
 	tcase_add_test(tc, adapter_that_is_powered_in_time_is_not_told);
+	tcase_add_test(tc, mtu_too_small_for_a_packet_is_told);
+	tcase_add_test(tc, discovery_that_does_not_begin_is_told);
 	tcase_add_test(tc, bus_that_goes_is_no_bluetoothd_that_hangs);
 	tcase_add_test(tc, bluetoothd_that_does_not_start_is_asked_for_ever_less_often);
 }
