@@ -217,6 +217,22 @@ static DBusMessage *answer(struct bluez_script *s, enum script_method m, DBusMes
 	return dbus_message_new_method_return(call);
 }
 
+static void hold(struct bluez_script *s, DBusMessage *call)
+{
+	if (s->held)
+		dbus_message_unref(s->held);
+	s->held = call;
+}
+
+void bluez_script_answer_late(struct bluez_script *s)
+{
+	for (enum script_method m = 0; m < SCRIPT_METHODS; m++) {
+		if (dbus_message_is_method_call(s->held, methods[m].interface, methods[m].name))
+			send_out(s, answer(s, m, s->held));
+	}
+	hold(s, NULL);
+}
+
 static bool on_message(void *arg, DBusMessage *msg)
 {
 	struct bluez_script *s = arg;
@@ -227,7 +243,9 @@ static bool on_message(void *arg, DBusMessage *msg)
 		s->calls[m]++;
 		if (m == SCRIPT_SET_FILTER && dbus_message_has_signature(msg, "a{sv}"))
 			s->filters_seen++;
-		if (!s->answers[m].is_silent)
+		if (s->answers[m].is_silent)
+			hold(s, dbus_message_ref(msg));
+		else
 			send_out(s, answer(s, m, msg));
 		return true;
 	}
@@ -285,6 +303,7 @@ void bluez_script_hang_up(struct bluez_script *s)
 void bluez_script_die(struct bluez_script *s)
 {
 	bluez_script_hang_up(s);
+	hold(s, NULL);
 	dbus_loop_free(s->loop);
 	s->loop = NULL;
 	s->is_up = false;

@@ -45,13 +45,17 @@ struct bluez_script {
 	bool is_connected; /* what Properties.Get says, and GetManagedObjects */
 	int filters_seen;  /* SetDiscoveryFilter with le, duplicates and fe12 */
 	uint16_t mtu;
-	int write_fd; /* our end; -1: not acquired */
+	int write_fd;      /* our end; -1: not acquired */
+	DBusMessage *held; /* the last call that was met by silence, or NULL */
 };
 
 /* Joins the bus and takes the name org.bluez; is_up tells when. */
 void bluez_script_start(struct bluez_script *s, struct event_base *base, const char *address);
 /* As a bluetoothd that dies: sockets hang up, the name goes. */
 void bluez_script_die(struct bluez_script *s);
+
+/* Answers that call after all. */
+void bluez_script_answer_late(struct bluez_script *s);
 
 /* Signals. */
 void bluez_script_property(

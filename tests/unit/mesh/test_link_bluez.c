@@ -1,5 +1,6 @@
 #include "mesh/link_bluez.h"
 
+#include <dirent.h>
 #include <event2/event.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -572,6 +573,100 @@ START_TEST(bluetoothd_dies_and_comes_back)
 }
 END_TEST
 
+/* Up to where the connection waits for the answer to this call; SCRIPT_METHODS: for
+ * ServicesResolved. */
+static void get_to(enum script_method silent)
+{
+	if (silent != SCRIPT_METHODS)
+		bz.answers[silent].is_silent = true;
+	open_conn();
+	until(&bz.calls[SCRIPT_CONNECT], 1);
+	settle();
+	if (silent == SCRIPT_NOTIFY || silent == SCRIPT_WRITE) {
+		device("Connected", true);
+		device("ServicesResolved", true);
+		until(&bz.calls[silent], 1);
+	}
+}
+
+START_TEST(bluetoothd_dies_before_it_is_ready)
+{
+	static const enum script_method steps[] = {
+		SCRIPT_CONNECT, SCRIPT_METHODS, SCRIPT_NOTIFY, SCRIPT_WRITE};
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		begin();
+		get_to(steps[i]);
+		bluez_script_die(&bz);
+		until(&adapter_off, 1);
+		ck_assert_int_eq(down_count, 1);
+		ck_assert_int_eq(last_down, LINK_DOWN_ADAPTER);
+		adapter_off = 0;
+		bluez_script_start(&bz, base, bus.address);
+		until(&adapter_on, 2);
+		connect_ready();
+		ck_assert_int_eq(down_count, 1);
+		end();
+	}
+}
+END_TEST
+
+START_TEST(device_goes_before_it_is_ready)
+{
+	static const enum script_method steps[] = {SCRIPT_METHODS, SCRIPT_NOTIFY, SCRIPT_WRITE};
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		int adverts;
+
+		begin();
+		get_to(steps[i]);
+		bluez_script_remove_device(&bz);
+		if (steps[i] != SCRIPT_METHODS)
+			bz.answers[steps[i]].is_silent = false;
+		adverts = advert_count;
+		bluez_script_add_device(&bz);
+		until(&advert_count, adverts + 1);
+		pass_ms(250);
+		until(&bz.calls[SCRIPT_CONNECT], 2);
+		device("ServicesResolved", true);
+		until(&ready_count, 1);
+		ck_assert_int_eq(down_count, 0);
+		end();
+	}
+}
+END_TEST
+
+static unsigned count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	ck_assert(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+START_TEST(socket_that_comes_too_late_is_closed)
+{
+	unsigned before;
+
+	begin();
+	get_to(SCRIPT_WRITE);
+	before = count_fds();
+	pass_ms(5000);
+	bluez_script_answer_late(&bz);
+	settle();
+	ck_assert_int_eq(
+		recv(bz.write_fd, &(char){0}, 1, MSG_DONTWAIT), 0); /* nobody has the other end */
+	bluez_script_hang_up(&bz);
+	ck_assert_uint_eq(count_fds(), before);
+	ck_assert_int_eq(ready_count, 0);
+	end();
+}
+END_TEST
+
 /* kill -9 of this program: bluetoothd keeps the link, and the node its slot. */
 START_TEST(links_of_a_former_life_are_ended)
 {
@@ -613,6 +708,9 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, hushes_for_a_connect_and_listens_in_between);
 	tcase_add_test(tc, power_off_ends_all_and_power_on_starts_again);
 	tcase_add_test(tc, bluetoothd_dies_and_comes_back);
+	tcase_add_test(tc, bluetoothd_dies_before_it_is_ready);
+	tcase_add_test(tc, device_goes_before_it_is_ready);
+	tcase_add_test(tc, socket_that_comes_too_late_is_closed);
 	tcase_add_test(tc, links_of_a_former_life_are_ended);
 }
 
