@@ -32,7 +32,7 @@ DAEMON  := $(wildcard src/daemon/*.c)
 FAKE    := $(wildcard tests/fakebluez/*.c)
 # The emulated controller for a real bluetoothd, on the same air and with the same orders.
 RADIO_PARTS := $(filter-out tests/vm/radio.c tests/vm/tsc_khz.c,$(wildcard tests/vm/*.c))
-RADIO   := tests/vm/radio.c $(RADIO_PARTS) tests/fakebluez/drive.c tests/fakebluez/orders.c
+RADIO   := tests/vm/radio.c $(RADIO_PARTS) tests/fakebluez/drive.c tests/fakebluez/orders.c tests/fakebluez/bad_peer.c
 UNITS   := $(wildcard tests/unit/*/test_*.c)
 VECTORS_SRC := $(wildcard tests/vectors/test_*.c)
 FUZZERS := $(wildcard tests/fuzz/fuzz_*.c)

@@ -10,38 +10,18 @@
 /* --- plans -------------------------------------------------------------------------------------
  */
 
-static enum err word_of(const char *text, const char *const *words, size_t count, size_t *out)
-{
-	for (*out = 0; *out < count; (*out)++)
-		if (strcmp(words[*out], text) == 0)
-			return ERR_OK;
-	return ERR_UNKNOWN;
-}
-
 enum err peer_moment_parse(const char *text, enum peer_moment *out)
 {
 	static const char *const words[PEER_MOMENT_COUNT] = {"connected", "mtu", "discovery",
 		"subscribe", "start", "anonce", "open", "request", "answer"};
-	size_t i;
-	enum err e = word_of(text, words, PEER_MOMENT_COUNT, &i);
 
-	*out = (enum peer_moment)i;
-	return e;
-}
-
-enum err peer_faults_parse(const char *text, unsigned *out)
-{
-	static const char *const words[] = {"deaf", "early", "refuses", "brief", "silent"};
-	size_t i;
-	enum err e = ERR_OK;
-
-	*out = 0;
-	if (strcmp(text, "none") == 0)
+	for (size_t i = 0; i < PEER_MOMENT_COUNT; i++) {
+		if (strcmp(words[i], text) != 0)
+			continue;
+		*out = (enum peer_moment)i;
 		return ERR_OK;
-	e = word_of(text, words, sizeof(words) / sizeof(words[0]), &i);
-	if (e == ERR_OK)
-		*out = 1u << i;
-	return e;
+	}
+	return ERR_UNKNOWN;
 }
 
 static struct peer_plan *find_plan(struct peers *ps, const uint8_t *address)
@@ -64,11 +44,9 @@ struct peer_plan *peers_plan(struct peers *ps, const uint8_t address[PORT_ADDRES
 	return plan;
 }
 
-static bool has_fault(const struct peer *p, enum peer_fault fault)
+static bool is_bad(const struct peer *p, enum bad_peer fault)
 {
-	const struct peer_plan *plan = find_plan(p->peers, p->address);
-
-	return plan && (plan->faults & fault) != 0;
+	return bad_peers_has(&p->peers->bad, p->address, fault);
 }
 
 /* --- links -------------------------------------------------------------------------------------
@@ -231,13 +209,13 @@ static void subscribe(struct peer *p, struct span request)
 	tell(p, "subscribes");
 	if (breaks(p, PEER_AT_SUBSCRIBE))
 		return;
-	if (has_fault(p, PEER_REFUSES)) {
+	if (is_bad(p, BAD_PEER_REFUSES)) {
 		p->att.subscribed = false;
 		att_refuse(request.p, request.n, ATT_ERROR_UNLIKELY, &p->pending);
 		answer_later(p);
 		return;
 	}
-	if (has_fault(p, PEER_EARLY)) {
+	if (is_bad(p, BAD_PEER_EARLY)) {
 		tell(p, "notifies early");
 		notify(p, (struct span){early, sizeof(early)});
 	}
@@ -282,7 +260,7 @@ static void take_att(struct peer *p, struct span request)
 	struct att_result result;
 
 	att_take(&p->att, request.p, request.n, &result);
-	if (result.answer_bytes > 0 && has_fault(p, PEER_DEAF))
+	if (result.answer_bytes > 0 && is_bad(p, BAD_PEER_DEAF))
 		return;
 	if (is_broken_at(p, result.what))
 		return;
@@ -346,7 +324,7 @@ enum err peers_connect(void *ctx, const uint8_t address[PORT_ADDRESS_BYTES])
 		return ERR_FULL;
 	memcpy(p->address, address, PORT_ADDRESS_BYTES);
 	p->link = PORT_NO_LINK;
-	if (has_fault(p, PEER_SILENT)) {
+	if (is_bad(p, BAD_PEER_SILENT)) {
 		tell(p, "stays silent");
 		return ERR_OK;
 	}
@@ -431,7 +409,7 @@ static void on_connected(void *ctx, uint16_t link, enum err result)
 	p->up_ms = drive_now_ms(ps->drive);
 	tell(p, "connected");
 	controller_connected(ps->controller, p->handle, p->address);
-	if (has_fault(p, PEER_BRIEF)) {
+	if (is_bad(p, BAD_PEER_BRIEF)) {
 		drop(p, HCI_NOT_ESTABLISHED);
 		air_radio_disconnect(ps->radio, link);
 		return;

@@ -8,20 +8,12 @@
 #ifndef VM_PEERS_H
 #define VM_PEERS_H
 
+#include "fakebluez/bad_peer.h"
 #include "fakebluez/drive.h"
 #include "vm/att.h"
 #include "vm/controller.h"
 #include "vm/l2cap.h"
 #include "vm/watch.h"
-
-/* Wrong behaviours of a peer towards Linux, below those of the node itself (sim_node.h). */
-enum peer_fault {
-	PEER_DEAF = 1 << 0,    /* takes requests, never answers */
-	PEER_EARLY = 1 << 1,   /* notifies before it answers the CCCD write */
-	PEER_REFUSES = 1 << 2, /* answers the CCCD write with an error */
-	PEER_BRIEF = 1 << 3,   /* a connection is lost as soon as it was made (0x3e) */
-	PEER_SILENT = 1 << 4   /* advertises as connectable, never answers who connects */
-};
 
 /* When a link shall break. */
 enum peer_moment {
@@ -38,14 +30,12 @@ enum peer_moment {
 };
 /* "connected" and so on. ERR_UNKNOWN. */
 ENR_MUST_CHECK enum err peer_moment_parse(const char *text, enum peer_moment *out);
-ENR_MUST_CHECK enum err peer_faults_parse(const char *text, unsigned *out);
 
 #define PEER_VIOLATIONS_MAX 32
 #define PEER_PLANS_MAX 64
 
 struct peer_plan { /* what tests have ordered for a node */
 	uint8_t address[PORT_ADDRESS_BYTES];
-	unsigned faults;
 	unsigned break_at; /* bits 1 << enum peer_moment: a link each */
 };
 
@@ -80,6 +70,7 @@ struct peers {
 	struct peer all[CONTROLLER_LINKS_MAX];
 	struct peer_plan plans[PEER_PLANS_MAX];
 	size_t plan_count;
+	struct bad_peers bad;
 	struct peer_violation violations[PEER_VIOLATIONS_MAX];
 	size_t violation_count; /* may be more than are kept */
 	void (*tell)(void *arg, const struct peer *p, const char *what); /* may be NULL */

@@ -9,7 +9,6 @@
  *
  *   adapter in|out              plugged; the nodes live on
  *   lose SERIAL [MOMENT...]     its link breaks now, or one at each moment of enum peer_moment
- *   peer SERIAL FAULT           one of enum peer_fault, or none
  *   violations                  what centrals have done against a node's rules, as JSON
  *
  * What happens on the links goes to standard error, in milliseconds since each connection.
@@ -174,14 +173,11 @@ static void order_lose(struct order *o)
 static void order_peer(struct order *o)
 {
 	struct peers *ps = &((struct radio *)o->app)->peers;
-	struct peer_plan *plan = NULL;
 	unsigned faults;
+	bool ok = o->node && o->argc > 2 && bad_peer_parse(o->argv[2], &faults) == ERR_OK &&
+		  bad_peers_set(&ps->bad, sim_node_address(o->node), faults) == ERR_OK;
 
-	if (o->node && o->argc > 2 && peer_faults_parse(o->argv[2], &faults) == ERR_OK)
-		plan = peers_plan(ps, sim_node_address(o->node));
-	if (plan)
-		plan->faults = faults;
-	order_say(plan, "no such node or fault");
+	order_say(ok, "no such node or fault");
 }
 
 static void order_violations(struct order *o)
