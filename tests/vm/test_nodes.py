@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""What a node refuses: a wrong key, a subscription, and a write that is too long: the node's own assertions would tell."""
+"""What a node refuses: a wrong key, a subscription, and a write that is too long: the node's own assertions would tell. And
+a gateway node that is lost at each step of an enrollment over it."""
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from vmlab import NEAR, A, B, Guest, LabError, expect, main, node, wait_until  # noqa: E402
+from vmlab import GATEWAY, NEAR, A, B, Guest, LabError, expect, faults, main, node, wait_until  # noqa: E402
 
 
 def test_wrong_key():
@@ -54,6 +55,10 @@ def test_subscription_refused():
         g.wait_log("%s subscribes" % A, 2, "radio")
         g.order("peer", A, "none")
         g.wait_direct(A)
+
+
+def test_gateway_node_lost():
+    faults(lambda g, _: g.order("lose", GATEWAY))
 
 
 main(globals())
