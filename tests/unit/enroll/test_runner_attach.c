@@ -92,6 +92,12 @@ static unsigned served_by(struct rig *r)
 	return link.node_id - 1u;
 }
 
+static void expect_served_by(struct rig *r, unsigned within_ms, unsigned i)
+{
+	ck_assert(rig_run(r, within_ms, is_served));
+	ck_assert_uint_eq(served_by(r), i);
+}
+
 /* --- many members ----------------------------------------------------------------------------- */
 
 /* The time of one failure and of one success: the strongest is not tried twice. */
@@ -124,15 +130,24 @@ START_TEST(bad_ones_without_number_hide_no_good_one)
 	for (unsigned i = 1; i < FLOOR; i++)
 		add_bad(&r, i, STRONG, (enum bad)(i % BADS));
 	add_network(&r, SERIAL_INDEX_INVALID);
-	ck_assert(rig_run(&r, 3600000, is_served));
+	expect_served_by(&r, 3600000, 0);
 	printf("past %d bad ones in %u virtual seconds\n", FLOOR - 1,
 		(unsigned)(air_now_ms(r.air) / 1000));
-	ck_assert_uint_eq(served_by(&r), 0);
 	rig_close(&r);
 }
 END_TEST
 
 /* --- the preferred one ------------------------------------------------------------------------ */
+
+/* A network that prefers its member 1, which is mute, to its member 0, which is good. */
+static void open_preferring_a_mute_one(struct rig *r, uint64_t seed)
+{
+	log_set_level(LOG_LEVEL_ERR);
+	rig_open(r, seed);
+	add_good(r, 0, STRONG);
+	add_bad(r, 1, WEAK, MUTE);
+	add_network(r, FIRST + 1);
+}
 
 START_TEST(a_preferred_one_is_taken_though_it_is_weak)
 {
@@ -142,8 +157,7 @@ START_TEST(a_preferred_one_is_taken_though_it_is_weak)
 	add_good(&r, 0, STRONG);
 	add_good(&r, 1, WEAK);
 	add_network(&r, FIRST + 1);
-	ck_assert(rig_run(&r, 30000, is_served));
-	ck_assert_uint_eq(served_by(&r), 1);
+	expect_served_by(&r, 30000, 1);
 	rig_close(&r);
 }
 END_TEST
@@ -158,10 +172,9 @@ START_TEST(a_preferred_one_that_is_bad_is_passed_over)
 	add_good(&r, 0, WEAK);
 	add_bad(&r, 1, STRONG, (enum bad)_i);
 	add_network(&r, FIRST + 1);
-	ck_assert(rig_run(&r, 60000, is_served));
+	expect_served_by(&r, 60000, 0);
 	printf("past the preferred one in %u virtual seconds\n",
 		(unsigned)(air_now_ms(r.air) / 1000));
-	ck_assert_uint_eq(served_by(&r), 0);
 	rig_close(&r);
 }
 END_TEST
@@ -171,16 +184,11 @@ START_TEST(a_preferred_one_may_fail_once)
 {
 	struct rig r;
 
-	log_set_level(LOG_LEVEL_ERR);
-	rig_open(&r, 9);
-	add_good(&r, 0, STRONG);
-	add_bad(&r, 1, WEAK, MUTE);
-	add_network(&r, FIRST + 1);
+	open_preferring_a_mute_one(&r, 9);
 	ck_assert(rig_run(&r, 30000, is_open));
 	ck_assert(rig_run(&r, 30000, is_closed));
 	sim_node_set_faults(nth(&r, 1), 0);
-	ck_assert(rig_run(&r, 60000, is_served));
-	ck_assert_uint_eq(served_by(&r), 1);
+	expect_served_by(&r, 60000, 1);
 	rig_close(&r);
 }
 END_TEST
@@ -190,21 +198,15 @@ START_TEST(a_preferred_one_has_another_chance_after_a_while)
 {
 	struct rig r;
 
-	log_set_level(LOG_LEVEL_ERR);
-	rig_open(&r, 10);
-	add_good(&r, 0, STRONG);
-	add_bad(&r, 1, WEAK, MUTE);
-	add_network(&r, FIRST + 1);
-	ck_assert(rig_run(&r, 120000, is_served));
-	ck_assert_uint_eq(served_by(&r), 0);
+	open_preferring_a_mute_one(&r, 10);
+	expect_served_by(&r, 120000, 0);
 	sim_node_set_faults(nth(&r, 1), 0);
 	add_good(&r, 2, STRONG);
 	(void)rig_run(&r, 1800000, NULL);
 	ck_assert_uint_eq(served_by(&r), 0);
 	sim_node_power(nth(&r, 0), false);
 	(void)rig_run(&r, 10000, NULL);
-	ck_assert(rig_run(&r, 60000, is_served));
-	ck_assert_uint_eq(served_by(&r), 1);
+	expect_served_by(&r, 60000, 1);
 	rig_close(&r);
 }
 END_TEST
@@ -232,8 +234,7 @@ START_TEST(one_that_was_silent_is_taken_when_it_is_heard_again)
 	(void)rig_run(&r, 20000, NULL);
 	ck_assert(!is_served(&r));
 	sim_node_power(nth(&r, other), true);
-	ck_assert(rig_run(&r, 30000, is_served));
-	ck_assert_uint_eq(served_by(&r), other);
+	expect_served_by(&r, 30000, other);
 	rig_close(&r);
 }
 END_TEST
