@@ -18,13 +18,21 @@ enum err bad_peer_parse(const char *text, unsigned *out)
 	return ERR_UNKNOWN;
 }
 
-enum err bad_peers_set(
-	struct bad_peers *bp, const uint8_t address[PORT_ADDRESS_BYTES], unsigned faults)
+/* Its row, or the one behind the last. */
+static size_t find(const struct bad_peers *bp, const uint8_t address[PORT_ADDRESS_BYTES])
 {
 	size_t i = 0;
 
 	while (i < bp->count && memcmp(bp->rows[i].address, address, PORT_ADDRESS_BYTES) != 0)
 		i++;
+	return i;
+}
+
+enum err bad_peers_set(
+	struct bad_peers *bp, const uint8_t address[PORT_ADDRESS_BYTES], unsigned faults)
+{
+	size_t i = find(bp, address);
+
 	if (i == BAD_PEERS_MAX)
 		return ERR_FULL;
 	if (i == bp->count)
@@ -37,8 +45,7 @@ enum err bad_peers_set(
 bool bad_peers_has(
 	const struct bad_peers *bp, const uint8_t address[PORT_ADDRESS_BYTES], enum bad_peer fault)
 {
-	for (size_t i = 0; i < bp->count; i++)
-		if (memcmp(bp->rows[i].address, address, PORT_ADDRESS_BYTES) == 0)
-			return (bp->rows[i].faults & fault) != 0;
-	return false;
+	size_t i = find(bp, address);
+
+	return i < bp->count && (bp->rows[i].faults & fault) != 0;
 }

@@ -93,11 +93,8 @@ static void order_adapter(struct order *o)
 static void order_peer(struct order *o)
 {
 	struct bluez *b = ((struct fake *)o->app)->bluez;
-	unsigned faults;
-	bool ok = b && o->node && o->argc > 2 && bad_peer_parse(o->argv[2], &faults) == ERR_OK &&
-		  bad_peers_set(&b->peers, sim_node_address(o->node), faults) == ERR_OK;
 
-	order_say(ok, "no such node or fault");
+	order_bad_peer(o, b ? &b->peers : NULL);
 }
 
 static void order_bluez(struct order *o)

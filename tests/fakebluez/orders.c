@@ -80,6 +80,16 @@ struct sim_node *order_node(const struct order *o, const char *serial)
 		       : NULL;
 }
 
+void order_bad_peer(const struct order *o, struct bad_peers *peers)
+{
+	unsigned faults;
+	bool ok = peers && o->node && o->argc > 2 &&
+		  bad_peer_parse(o->argv[2], &faults) == ERR_OK &&
+		  bad_peers_set(peers, sim_node_address(o->node), faults) == ERR_OK;
+
+	order_say(ok, "no such node or fault");
+}
+
 static void on_snapshot(struct order *o)
 {
 	bool full = o->argc > 1 && word_is(o->argv[1], "full");

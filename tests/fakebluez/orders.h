@@ -5,6 +5,7 @@
 #ifndef FAKEBLUEZ_ORDERS_H
 #define FAKEBLUEZ_ORDERS_H
 
+#include "fakebluez/bad_peer.h"
 #include "fakebluez/drive.h"
 #include "firmware/port/host/sim_node.h"
 
@@ -46,6 +47,10 @@ void order_say(bool ok, const char *why);
 bool order_is(const struct order *o, int i, const char *word);
 /* The node with this serial, or NULL. */
 struct sim_node *order_node(const struct order *o, const char *serial);
+
+/* The order "peer SERIAL FAULT" (bad_peer.h), and its answer. peers: NULL if nobody is there to
+ * behave so. */
+void order_bad_peer(const struct order *o, struct bad_peers *peers);
 
 /* All nodes of a file (sim_node.h) into the air, each with its flash at state/SERIAL.flash (NULL:
  * in memory). Says what is wrong on standard error; 0 when all is well. */

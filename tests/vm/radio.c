@@ -172,12 +172,7 @@ static void order_lose(struct order *o)
 
 static void order_peer(struct order *o)
 {
-	struct peers *ps = &((struct radio *)o->app)->peers;
-	unsigned faults;
-	bool ok = o->node && o->argc > 2 && bad_peer_parse(o->argv[2], &faults) == ERR_OK &&
-		  bad_peers_set(&ps->bad, sim_node_address(o->node), faults) == ERR_OK;
-
-	order_say(ok, "no such node or fault");
+	order_bad_peer(o, &((struct radio *)o->app)->peers.bad);
 }
 
 static void order_violations(struct order *o)
