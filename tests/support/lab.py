@@ -194,8 +194,8 @@ class Lab:
         else:
             self.conf["mesh"].update(link="socket", link_socket=self.path("air.sock"))
             way = ("--link-socket", self.path("air.sock"))
-        self.air_argv = [self.program("fakebluez"), *way, "--nodes", self.path("nodes.conf"), "--state", self.path("flash"),
-                    "--speed", str(speed), "--seed", str(seed), *extra]
+        self.air_argv = [self.program("fakebluez"), *way, "--nodes", self.path("nodes.conf"),
+                         "--state", self.path("flash"), "--speed", str(speed), "--seed", str(seed), *extra]
         return self.spawn("fakebluez", self.air_argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def let_bus_start_air(self):
