@@ -6,15 +6,10 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from lab import wait_until  # noqa: E402
 from meshlab import A, B, C, GATEWAY, NEAR, Building, check_attached_anew, expect, faults, house, main, node, over  # noqa: E402
 
 D, E = "FMBBJ", "FMBBK"
 HANGS = "bluetoothd does not answer any more; if that goes on: systemctl restart bluetooth"
-
-
-def wait_log(b, text, count=1, name="fakebluez"):
-    wait_until("%r in the log of %s" % (text, name), lambda: b.log_text(name).count(text) >= count, b.LIMIT)
 
 
 def given_up_after(b, serial, what):
@@ -35,7 +30,7 @@ def test_peers_that_behave_badly():
         b.add(*bad)
         given_up_after(b, A, "brief peer")
         for fault in bad.values():
-            wait_log(b, fault + " peer")
+            b.wait_log(fault + " peer", 1, "fakebluez")
         b.add(B)
         n = b.events.wait(B, "sent", "waiting")
         expect(n["state"] == "sent" and "early peer" in b.log_text("fakebluez"), "it is not even noticed: %r" % n)
@@ -85,7 +80,7 @@ def test_bluetoothd_that_hangs():
     with Building([node(A, NEAR)]) as b:
         b.add(A)
         b.processes["fakebluez"].send_signal(signal.SIGSTOP)
-        wait_until("the warning", lambda: HANGS in b.log_text("enrolld"), b.LIMIT)
+        b.wait_log(HANGS)
         b.processes["fakebluez"].send_signal(signal.SIGCONT)
         b.wait_joined(A)
         expect("bluetoothd answers again" in b.log_text("enrolld"), "and it is said when it is over")
@@ -101,7 +96,7 @@ def test_bluetoothd_that_hangs_when_we_start():
         b.stop("enrolld")
         seen = b.log_text("enrolld").count(HANGS)
         b.start()
-        wait_until("the warning", lambda: b.log_text("enrolld").count(HANGS) > seen, b.LIMIT)
+        b.wait_log(HANGS, seen + 1)
         b.processes["fakebluez"].send_signal(signal.SIGCONT)
         b.wait_joined(A)
         expect(b.log_text("enrolld").count(HANGS) == seen + 1, "once")
@@ -114,8 +109,7 @@ def test_adapter_that_is_off_when_we_start():
         b.order("adapter", "off")
         b.stop("enrolld")
         b.start()
-        wait_until("the warning", lambda: "adapter hci0 is off: rfkill unblock bluetooth; bluetoothctl power on"
-                   in b.log_text("enrolld"), b.LIMIT)
+        b.wait_log("adapter hci0 is off: rfkill unblock bluetooth; bluetoothctl power on")
         b.add(A)
         b.order("adapter", "on")
         b.wait_joined(A)
@@ -158,7 +152,7 @@ def test_several_connects_at_once():
         b.add(A, B)
         for n in b.wait_joined(A, B):
             expect(n["attempts"] == 1, "at the first attempt: %r" % n)
-        wait_log(b, "characteristics come late", 2)
+        b.wait_log("characteristics come late", 2, "fakebluez")
         expect("removing device" not in b.log_text("enrolld"), "no cure is needed")
 
 
@@ -168,8 +162,8 @@ def test_dead_bluetoothd_is_started_by_the_bus():
     with Building([node(A, NEAR)]) as b:
         b.let_bus_start_air()
         b.stop("fakebluez", signal.SIGKILL)
-        wait_log(b, "bluetoothd has gone", name="enrolld")
-        wait_log(b, "adapter ready", 2, name="enrolld")
+        b.wait_log("bluetoothd has gone")
+        b.wait_log("adapter ready", 2)
         b.add(A)
         b.check(b.wait_over(A, "joined"), b.flash_of(A))
 

@@ -145,7 +145,7 @@ class Building(Lab):
         for serial in others:
             self.order("node", serial, "off")
         self.add_network(480)
-        wait_until("the first", lambda: "attached network=480 node_id=1" in self.log_text("enrolld"), self.LIMIT)
+        self.wait_log("attached network=480 node_id=1")
         for serial in others:
             self.order("node", serial, "on")
 
@@ -193,6 +193,11 @@ class Building(Lab):
         except LabError:
             raise LabError("%s is %s, not %s: %r" % (serial, last.get("state"), states, last)) from None
         return last
+
+    def wait_log(self, text, count=1, name="enrolld"):
+        """Until it stands in the log of that program so many times."""
+        wait_until("%r in the log of %s" % (text, name), lambda: self.log_text(name).count(text) >= count,
+                   self.LIMIT, 0.1)
 
     def wait_joined(self, *serials):
         return [self.check(self.wait_over(s, "joined")) for s in serials]
@@ -263,8 +268,7 @@ def faults(b, break_it, options=()):
 
 def check_attached_anew(b):
     """After as many faults as there are nodes; after the last one it may not have been yet."""
-    wait_until("being attached anew each time", lambda: b.log_text("enrolld").count("attached network=480") > len(MOMENTS),
-               b.LIMIT)
+    b.wait_log("attached network=480", len(MOMENTS) + 1)
 
 
 def main(namespace, jobs=3):

@@ -7,12 +7,12 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from vmlab import faults, main  # noqa: E402
 
 
-def switch(g, _):
+def switch(g):
     g.set_powered(False)
     g.set_powered(True)
 
 
-def unplug(g, _):
+def unplug(g):
     before = g.log_text("enrolld").count("adapter gone")
     g.order("adapter", "out")
     g.wait_log("adapter gone", before + 1)

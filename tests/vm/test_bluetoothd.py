@@ -9,11 +9,11 @@ from vmlab import NEAR, QUICK, A, B, Guest, expect, faults, main, node  # noqa: 
 
 
 def test_bluetoothd_killed():
-    faults(lambda g, _: g.kill_bluetoothd())
+    faults(lambda g: g.kill_bluetoothd())
 
 
 def test_bluetoothd_stopped():
-    faults(lambda g, _: g.kill_bluetoothd(signal.SIGTERM))
+    faults(lambda g: g.kill_bluetoothd(signal.SIGTERM))
 
 
 def test_node_reboots_and_its_attributes_are_remembered():
@@ -22,14 +22,15 @@ def test_node_reboots_and_its_attributes_are_remembered():
         g.order("rssi", A, B, -60)
         g.add(A)
         g.wait_joined(A)
-        attached = 'attached network=480'
+        attached = "attached network=480"
         g.wait_log(attached)
         shown = "%s shows its characteristics" % A
-        before = {what: g.log_text(name).count(what) for what, name in ((attached, "enrolld"), (shown, "radio"))}
+        attachments = g.log_text("enrolld").count(attached)
+        views = g.log_text("radio").count(shown)
         g.order("node", A, "off")
         g.order("node", A, "on")
-        g.wait_log(attached, before[attached] + 1)
-        expect(g.log_text("radio").count(shown) == before[shown] > 0, "they are known already")
+        g.wait_log(attached, attachments + 1)
+        expect(g.log_text("radio").count(shown) == views > 0, "they are known already")
         g.add(B, options=QUICK)
         g.wait_joined(B)
 

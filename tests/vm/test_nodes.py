@@ -58,7 +58,7 @@ def test_subscription_refused():
 
 
 def test_gateway_node_lost():
-    faults(lambda g, _: g.order("lose", GATEWAY))
+    faults(lambda g: g.order("lose", GATEWAY))
 
 
 main(globals())

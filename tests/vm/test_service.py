@@ -117,7 +117,7 @@ def test_confined():
 
 
 def test_killed_at_each_step():
-    faults(lambda g, _: g.kill_daemon())
+    faults(lambda g: g.kill_daemon())
 
 
 main(globals())

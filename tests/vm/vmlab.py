@@ -161,10 +161,6 @@ class Guest(Building):
             n = self.show(serial)
         return n
 
-    def wait_log(self, text, count=1, name="enrolld"):
-        wait_until("%r in the log of %s" % (text, name), lambda: self.log_text(name).count(text) >= count,
-                   self.LIMIT, 0.1)
-
     # --- the end -----------------------------------------------------------------------------------
 
     def violations(self):
@@ -195,9 +191,9 @@ class Guest(Building):
 
 
 def faults(break_it):
-    """meshlab.faults, in the guest; break_it(guest, serial)."""
+    """meshlab.faults, in the guest; break_it(guest)."""
     with meshlab.house(Guest) as g:
-        meshlab.faults(g, lambda serial: break_it(g, serial), QUICK)
+        meshlab.faults(g, lambda _: break_it(g), QUICK)
         check_attached_anew(g)
 
 
