@@ -185,6 +185,10 @@ class Guest(Building):
         finally:
             super().__exit__(kind, value, trace)
 
+    def show_logs(self):
+        super().show_logs()
+        print("--- the kernel (last lines about Bluetooth)", *re.findall(".*Bluetooth.*", run("dmesg"))[-20:], sep="\n")
+
     def close(self):
         systemctl("stop", "enrolld.socket", "enrolld", "bluetooth")
         super().close()
