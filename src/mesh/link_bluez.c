@@ -161,6 +161,7 @@ static void set_owner(struct bz *bz, const char *owner)
 	bz->owner = NULL;
 	bz->is_listed = false;
 	bz_objects_clear(&bz->objects);
+	bz_hang_reset(bz);
 	choose_adapter(bz);
 	if (!owner || owner[0] == '\0') {
 		timer_arm(bz->timers, &bz->relist, RELIST_MS);
@@ -351,6 +352,7 @@ static void op_free(void *impl)
 
 	bz_conns_free(bz);
 	bz_scan_reset(bz);
+	bz_hang_free(bz);
 	dbus_loop_cancel(bz->listing);
 	timer_cancel(bz->timers, &bz->relist);
 	if (conn)
@@ -393,6 +395,7 @@ enum err link_bluez_new(struct event_base *base, struct timers *timers,
 	bz->activate_ms = ACTIVATE_FIRST_MS;
 	timer_init(&bz->relist, on_relist, bz);
 	bz_scan_init(bz);
+	bz_hang_init(bz);
 	bz_conns_init(bz);
 	e = set_up(bz, conf);
 	if (e != ERR_OK) {

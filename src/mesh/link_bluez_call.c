@@ -113,6 +113,26 @@ enum err bz_call_set_filter(
 	return send_call(bz, msg, ok, timeout_ms, fn, arg, call);
 }
 
+enum err bz_call_set_powered(struct bz *bz, const char *adapter, bool on, int timeout_ms,
+	dbus_reply_fn *fn, void *arg, struct dbus_call **call)
+{
+	DBusMessage *msg = new_call(bz, adapter, "org.freedesktop.DBus.Properties", "Set");
+	const char *interface = "org.bluez.Adapter1", *name = "Powered";
+	dbus_bool_t value = on;
+	DBusMessageIter it, variant;
+	bool ok = msg != NULL;
+
+	if (ok) {
+		dbus_message_iter_init_append(msg, &it);
+		ok = dbus_message_iter_append_basic(&it, DBUS_TYPE_STRING, &interface) &&
+		     dbus_message_iter_append_basic(&it, DBUS_TYPE_STRING, &name) &&
+		     dbus_message_iter_open_container(&it, DBUS_TYPE_VARIANT, "b", &variant) &&
+		     dbus_message_iter_append_basic(&variant, DBUS_TYPE_BOOLEAN, &value) &&
+		     dbus_message_iter_close_container(&it, &variant);
+	}
+	return send_call(bz, msg, ok, timeout_ms, fn, arg, call);
+}
+
 enum err bz_reply_fd(DBusMessage *reply, int *fd)
 {
 	enum err e = dbus_reply_check(reply, "hq");

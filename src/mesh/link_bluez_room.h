@@ -42,6 +42,29 @@ void bz_scan_heard(struct bz *bz, struct bz_object *device);
 /* The adapter or bluetoothd is gone, and our discovery with it. */
 void bz_scan_reset(struct bz *bz);
 
+/* --- a discovery that hangs (link_bluez_hang.c) ------------------------------------------------
+ */
+
+struct bz_hang {
+	uint64_t since_ms;      /* of refusals without a success between them; 0: none */
+	uint64_t not_before_ms; /* of the next cure */
+	bool is_off;            /* we have switched the adapter off, and it is not on again */
+	char adapter[BZ_PATH_MAX];
+	struct dbus_call *call;
+	struct timer timer; /* the next try to switch it on */
+};
+
+void bz_hang_init(struct bz *bz);
+/* StartDiscovery or StopDiscovery was answered by InProgress. After half a minute of that the
+ * adapter is switched off and on. */
+void bz_hang_refused(struct bz *bz);
+/* A discovery was stopped as it should. */
+void bz_hang_over(struct bz *bz);
+/* bluetoothd is gone; its successor powers the adapter. */
+void bz_hang_reset(struct bz *bz);
+/* What we have switched off is switched on; nobody waits for the answer. */
+void bz_hang_free(struct bz *bz);
+
 /* --- connections (link_bluez_conn.c, link_bluez_io.c) ------------------------------------------
  */
 
@@ -110,6 +133,7 @@ struct bz {
 	unsigned activate_ms; /* from asking for bluetoothd's start to the next time */
 	struct bz_objects objects;
 	struct bz_scan scan;
+	struct bz_hang hang;
 	struct bz_conn conns[LINK_CONNECTIONS_MAX];
 	uint16_t last_id;
 	struct bz_backoff backoff[BZ_BACKOFF_MAX];
@@ -177,6 +201,9 @@ ENR_MUST_CHECK enum err bz_call_options(struct bz *bz, const char *path, const c
 /* Only what discovers MeshAccess: le, duplicates, 0xFE12. */
 ENR_MUST_CHECK enum err bz_call_set_filter(
 	struct bz *bz, int timeout_ms, dbus_reply_fn *fn, void *arg, struct dbus_call **call);
+/* Properties.Set of the adapter's Powered. */
+ENR_MUST_CHECK enum err bz_call_set_powered(struct bz *bz, const char *adapter, bool on,
+	int timeout_ms, dbus_reply_fn *fn, void *arg, struct dbus_call **call);
 /* (h, q) of AcquireWrite; *fd is the caller's. ERR_RANGE: MTU below 23. */
 ENR_MUST_CHECK enum err bz_reply_fd(DBusMessage *reply, int *fd);
 

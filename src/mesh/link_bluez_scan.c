@@ -78,8 +78,10 @@ static void on_started(void *arg, DBusMessage *reply)
 		bz_scan_review(bz);
 		return;
 	}
-	if (dbus_message_is_error(reply, "org.bluez.Error.InProgress"))
+	if (dbus_message_is_error(reply, "org.bluez.Error.InProgress")) {
+		bz_hang_refused(bz);
 		stop_unasked(bz);
+	}
 	retry_later(bz, "StartDiscovery", reply);
 }
 
@@ -117,9 +119,12 @@ static void on_stopped(void *arg, DBusMessage *reply)
 
 	bz->scan.call = NULL;
 	if (dbus_message_is_error(reply, "org.bluez.Error.InProgress")) {
+		bz_hang_refused(bz);
 		enter(bz, BZ_SCAN_ON, RETRY_MS);
 		return;
 	}
+	if (dbus_reply_check(reply, "") == ERR_OK)
+		bz_hang_over(bz);
 	if (bz_conns_in_flight(bz) > 0)
 		enter(bz, BZ_SCAN_HUSH, HUSH_MS);
 	else

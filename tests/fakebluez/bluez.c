@@ -106,6 +106,10 @@ static void stop_discovery(struct bluez *b, DBusMessage *call)
 		bluez_error(b, call, FAILED, "No discovery started");
 	} else if (!b->discovering) {
 		bluez_error(b, call, IN_PROGRESS, "Operation already in progress");
+	} else if (b->hangs) { /* the session ends all the same */
+		b->session[i] = false;
+		air_radio_scan(b->radio, false);
+		bluez_error(b, call, IN_PROGRESS, "Operation already in progress");
 	} else {
 		b->session[i] = false;
 		bluez_reply(b, call);
@@ -225,6 +229,7 @@ void bluez_set_powered(struct bluez *b, bool on)
 		return;
 	}
 	end_sessions(b);
+	b->hangs = false;
 	bluez_power_off_devices(b);
 	renew_radio(b);
 	b->powered = false;
@@ -249,6 +254,11 @@ void bluez_set_plugged(struct bluez *b, bool in)
 	bluez_drop_devices(b, true);
 	bluez_adapter_removed(b);
 	b->exported = false;
+}
+
+void bluez_hang_discovery(struct bluez *b)
+{
+	b->hangs = true;
 }
 
 void bluez_set_busy(struct bluez *b, bool on)

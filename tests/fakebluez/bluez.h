@@ -80,7 +80,8 @@ struct bluez {
 	struct dbus_loop *bus; /* NULL while it is dead */
 	char address[256];     /* of the bus; "": the system's */
 	bool powered, discovering, exported;
-	bool busy; /* as with several Connects at once, without them */
+	bool hangs; /* stopping for ever, until it is switched off */
+	bool busy;  /* as with several Connects at once, without them */
 	struct bad_peers peers;
 	struct bluez_client clients[BLUEZ_CLIENTS_MAX]; /* filters and discovery sessions */
 	bool session[BLUEZ_CLIENTS_MAX];
@@ -108,6 +109,8 @@ void bluez_revive(struct bluez *b);
 /* As while several Connects wait: then it does not signal each Connected=true, and
  * ServicesResolved=true comes before the characteristics. */
 void bluez_set_busy(struct bluez *b, bool on);
+/* The next StopDiscovery is refused; from then on nobody is heard until the adapter was off. */
+void bluez_hang_discovery(struct bluez *b);
 /* The link to this address breaks. False: there is none. */
 bool bluez_lose_link(struct bluez *b, const uint8_t address[PORT_ADDRESS_BYTES]);
 

@@ -24,6 +24,7 @@
  *   adapter on|off|in|out       powered, plugged
  *   bluez die|revive            as kill -9 and a new start
  *   bluez busy|calm             as with several Connects at once, even if there is one
+ *   bluez hang                  the end of the discovery is refused, until the adapter was off
  *   socket die|revive           the same of the radio socket
  *   quit
  *
@@ -107,9 +108,11 @@ static void order_bluez(struct order *o)
 		bluez_revive(b);
 	else if (b && (order_is(o, 1, "busy") || order_is(o, 1, "calm")))
 		bluez_set_busy(b, order_is(o, 1, "busy"));
+	else if (b && order_is(o, 1, "hang"))
+		bluez_hang_discovery(b);
 	else
 		b = NULL;
-	order_say(b, "die, revive, busy or calm");
+	order_say(b, "die, revive, busy, calm or hang");
 }
 
 static void order_socket(struct order *o)

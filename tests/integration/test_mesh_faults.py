@@ -130,6 +130,18 @@ def test_subscription_that_is_lost_with_its_link():
 
 
 @over("bluez")
+def test_discovery_that_hangs():
+    """Nobody is heard any more then; only the adapter's power switch ends it."""
+    with Building([node(A, NEAR)]) as b:
+        b.order("bluez", "hang")
+        b.wait_log("discovery hangs, switching the adapter off and on")
+        b.wait_log("adapter ready", 2)
+        b.add(A)
+        b.wait_joined(A)
+        expect(b.log_text("enrolld").count("discovery hangs") == 1, "once")
+
+
+@over("bluez")
 def test_subscription_refused():
     """Each try is on a link of its own, also when bluetoothd has not said that there is one."""
     with Building([node(A, NEAR), node(B, NEAR)]) as b:

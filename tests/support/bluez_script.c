@@ -22,6 +22,7 @@ static const struct {
 	{"org.bluez.GattCharacteristic1", "AcquireWrite"},
 	{"org.bluez.Adapter1", "RemoveDevice"},
 	{PROPERTIES, "Get"},
+	{PROPERTIES, "Set"},
 	{MANAGER, "GetManagedObjects"},
 };
 
@@ -233,6 +234,22 @@ void bluez_script_answer_late(struct bluez_script *s)
 	hold(s, NULL);
 }
 
+static void count_power(struct bluez_script *s, DBusMessage *msg)
+{
+	DBusMessageIter it, value;
+	const char *name;
+	bool on;
+
+	must(dbus_message_has_signature(msg, "ssv") && dbus_message_has_path(msg, SCRIPT_ADAPTER));
+	dbus_message_iter_init(msg, &it);
+	dbus_message_iter_next(&it);
+	must(dbus_value_string(&it, &name) == ERR_OK && strcmp(name, "Powered") == 0);
+	dbus_message_iter_next(&it);
+	dbus_message_iter_recurse(&it, &value);
+	must(dbus_value_bool(&value, &on) == ERR_OK);
+	*(on ? &s->on_count : &s->off_count) += 1;
+}
+
 static bool on_message(void *arg, DBusMessage *msg)
 {
 	struct bluez_script *s = arg;
@@ -243,6 +260,8 @@ static bool on_message(void *arg, DBusMessage *msg)
 		s->calls[m]++;
 		if (m == SCRIPT_SET_FILTER && dbus_message_has_signature(msg, "a{sv}"))
 			s->filters_seen++;
+		if (m == SCRIPT_SET)
+			count_power(s, msg);
 		if (s->answers[m].is_silent)
 			hold(s, dbus_message_ref(msg));
 		else

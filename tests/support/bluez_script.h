@@ -23,6 +23,7 @@ enum script_method {
 	SCRIPT_WRITE,
 	SCRIPT_REMOVE,
 	SCRIPT_GET,
+	SCRIPT_SET, /* Powered of the adapter */
 	SCRIPT_LIST,
 	SCRIPT_METHODS
 };
@@ -38,12 +39,13 @@ struct bluez_script {
 	struct dbus_loop *loop;
 	struct script_answer answers[SCRIPT_METHODS];
 	int calls[SCRIPT_METHODS];
-	bool is_up;        /* has the name */
-	bool has_adapter;  /* GetManagedObjects lists it */
-	bool is_powered;   /* what it says of that */
-	bool has_chars;    /* GetManagedObjects lists the characteristics */
-	bool is_connected; /* what Properties.Get says, and GetManagedObjects */
-	int filters_seen;  /* SetDiscoveryFilter with le, duplicates and fe12 */
+	bool is_up;              /* has the name */
+	bool has_adapter;        /* GetManagedObjects lists it */
+	bool is_powered;         /* what it says of that */
+	bool has_chars;          /* GetManagedObjects lists the characteristics */
+	bool is_connected;       /* what Properties.Get says, and GetManagedObjects */
+	int filters_seen;        /* SetDiscoveryFilter with le, duplicates and fe12 */
+	int on_count, off_count; /* Properties.Set of Powered, to what */
 	uint16_t mtu;
 	int write_fd;      /* our end; -1: not acquired */
 	DBusMessage *held; /* the last call that was met by silence, or NULL */

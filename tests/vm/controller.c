@@ -120,10 +120,18 @@ static void on_scan_parameters(struct controller *c, struct command *k)
 
 static void on_scan_enable(struct controller *c, struct command *k)
 {
+	enum controller_stop stop = CONTROLLER_STOPS;
+
 	c->is_scanning = rd_u8(&k->r) != 0;
 	c->filters_duplicates = rd_u8(&k->r) != 0;
 	c->heard_count = 0;
-	done(c, k);
+	if (!c->is_scanning) {
+		stop = c->next_stop;
+		c->next_stop = CONTROLLER_STOPS;
+	}
+	if (stop != CONTROLLER_SAYS_NOTHING)
+		complete(c, k->opcode, stop == CONTROLLER_REFUSES ? HCI_DISALLOWED : HCI_OK, NULL,
+			0);
 }
 
 static size_t find_accepted(const struct controller *c, const uint8_t *address)

@@ -26,12 +26,16 @@ struct controller_ops {
 	void (*reset)(void *ctx);
 };
 
+/* What becomes of a command to stop scanning. */
+enum controller_stop { CONTROLLER_STOPS, CONTROLLER_SAYS_NOTHING, CONTROLLER_REFUSES };
+
 struct controller {
 	const struct controller_ops *ops;
 	void *ctx;
 	uint8_t address[6];
 	bool is_scanning, is_active, is_connecting;
 	bool accepts_listed_only, filters_duplicates;
+	enum controller_stop next_stop;
 	uint16_t interval; /* of the connection being made, 1.25 ms */
 	size_t accept_count;
 	uint8_t accept[CONTROLLER_ACCEPT_MAX][PORT_ADDRESS_BYTES];

@@ -8,6 +8,7 @@
  * fakebluez (orders.h), and:
  *
  *   adapter in|out              plugged; the nodes live on
+ *   stop refused|unanswered     so the host's next command to end a scan is met
  *   lose SERIAL [MOMENT...]     its link breaks now, or one at each moment of enum peer_moment
  *   violations                  what centrals have done against a node's rules, as JSON
  *
@@ -175,6 +176,17 @@ static void order_peer(struct order *o)
 	order_bad_peer(o, &((struct radio *)o->app)->peers.bad);
 }
 
+/* What becomes of the next command to stop scanning. */
+static void order_stop(struct order *o)
+{
+	struct controller *c = &((struct radio *)o->app)->controller;
+	bool silent = order_is(o, 1, "unanswered"), refused = order_is(o, 1, "refused");
+
+	if (silent || refused)
+		c->next_stop = silent ? CONTROLLER_SAYS_NOTHING : CONTROLLER_REFUSES;
+	order_say(silent || refused, "unanswered or refused");
+}
+
 static void order_violations(struct order *o)
 {
 	struct radio *r = o->app;
@@ -192,6 +204,7 @@ static const struct order_row rows[] = {
 	{"adapter", order_adapter},
 	{"lose", order_lose},
 	{"peer", order_peer},
+	{"stop", order_stop},
 	{"violations", order_violations},
 	{NULL, NULL},
 };

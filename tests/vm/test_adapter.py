@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""The adapter is switched off, or unplugged, and comes back, at each step of an enrollment over the mesh."""
+"""The adapter is switched off, or unplugged, and comes back, at each step of an enrollment over the mesh; and it leaves
+the kernel stopping a discovery for ever."""
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from vmlab import faults, main  # noqa: E402
+from vmlab import NEAR, A, Guest, expect, faults, main, node  # noqa: E402
 
 
 def switch(g):
@@ -25,6 +26,17 @@ def test_adapter_powered_off():
 
 def test_adapter_unplugged():
     faults(unplug)
+
+
+def test_discovery_that_hangs():
+    """The answer to the end of a scan is lost: from then on nobody is heard, until enrolld uses the power switch."""
+    with Guest([node(A, NEAR)]) as g:
+        g.order("stop", "unanswered")
+        g.wait_log("discovery hangs, switching the adapter off and on")
+        expect("located" not in g.log_text("enrolld"), "it was not heard of before")
+        g.wait_log("adapter ready", 2)
+        g.add(A)
+        g.wait_direct(A)
 
 
 main(globals())

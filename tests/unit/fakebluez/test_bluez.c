@@ -169,6 +169,16 @@ static void call_adapter(const char *member)
 	call(method(BLUEZ_ADAPTER_PATH, "org.bluez.Adapter1", member));
 }
 
+static void call_adapter_for_error(const char *member, const char *error)
+{
+	struct answer a;
+
+	send_call(method(BLUEZ_ADAPTER_PATH, "org.bluez.Adapter1", member), &a);
+	while (!a.is_there)
+		event_base_loop(base, EVLOOP_ONCE);
+	ck_assert_str_eq(a.error, error);
+}
+
 /* All signals and answers that were under way are here. */
 static void settle(void)
 {
@@ -295,6 +305,30 @@ START_TEST(a_device_is_heard_once_a_scan)
 		ck_assert_int_eq(told, scan + 1);
 	}
 	ck_assert(bluez->discovering);
+	end();
+}
+END_TEST
+
+/* bluetoothd thinks that it discovers, and has no session of the client's. */
+START_TEST(a_hanging_discovery_ends_with_the_power)
+{
+	begin();
+	bluez_hang_discovery(bluez);
+	for (int i = 0; i < 3; i++) {
+		call_adapter_for_error("StopDiscovery", "Operation already in progress");
+		call_adapter_for_error("StopDiscovery", "No discovery started");
+		ck_assert(bluez->discovering);
+		call_adapter("StartDiscovery");
+		pass_ms(SCAN_MS);
+		ck_assert_int_eq(told, 1);
+	}
+	bluez_set_powered(bluez, false);
+	ck_assert(!bluez->discovering);
+	bluez_set_powered(bluez, true);
+	start_discovery();
+	pass_ms(HEAR_MS);
+	ck_assert_int_eq(told, 2);
+	call_adapter("StopDiscovery");
 	end();
 }
 END_TEST
@@ -729,6 +763,7 @@ static void fill(TCase *tc)
 {
 	tcase_add_test(tc, faults_have_words);
 	tcase_add_test(tc, a_device_is_heard_once_a_scan);
+	tcase_add_test(tc, a_hanging_discovery_ends_with_the_power);
 	tcase_add_test(tc, a_new_discovery_hears_it_at_once);
 	tcase_add_test(tc, a_removed_device_is_heard_in_the_next_scan);
 	tcase_add_test(tc, connect_waits_for_the_end_of_the_discovery);

@@ -159,6 +159,23 @@ START_TEST(reports_only_while_scanning)
 }
 END_TEST
 
+/* Both times it has stopped; the host does not know. */
+START_TEST(leaves_the_end_of_a_scan_unanswered_once)
+{
+	scan(0, 0);
+	c.next_stop = CONTROLLER_SAYS_NOTHING;
+	command(0x200C, "\x00\x00", 2);
+	hear(true);
+	ck_assert_uint_eq(heard.packets, 0);
+	scan(0, 0);
+	c.next_stop = CONTROLLER_REFUSES;
+	command(0x200C, "\x00\x00", 2);
+	(void)completed(0x200C, HCI_DISALLOWED);
+	command(0x200C, "\x00\x00", 2);
+	(void)completed(0x200C, HCI_OK);
+}
+END_TEST
+
 START_TEST(asks_for_the_scan_response_when_active)
 {
 	scan(1, 0);
@@ -271,6 +288,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, says_what_it_is);
 	tcase_add_test(tc, refuses_what_it_does_not_know);
 	tcase_add_test(tc, reports_only_while_scanning);
+	tcase_add_test(tc, leaves_the_end_of_a_scan_unanswered_once);
 	tcase_add_test(tc, asks_for_the_scan_response_when_active);
 	tcase_add_test(tc, reports_those_of_its_list_only_if_so_told);
 	tcase_add_test(tc, reports_each_address_once_a_scan_if_so_told);
