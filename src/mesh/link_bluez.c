@@ -28,6 +28,7 @@ static void lose_adapter(struct bz *bz)
 	log_warn("bluez: adapter gone path=%s", bz->adapter);
 	bz->adapter[0] = '\0';
 	bz_scan_reset(bz);
+	bz_byes_reset(bz);
 	bz_conns_fail(bz);
 	bz->events->adapter(bz->arg, false);
 }
@@ -201,12 +202,18 @@ static void tell_advert(struct bz *bz, const struct bz_news *news)
 	bz->events->advert(bz->arg, &advert);
 }
 
+static void review_adapters(struct bz *bz)
+{
+	bz_hang_review(bz);
+	choose_adapter(bz);
+}
+
 static void on_news(struct bz *bz, const struct bz_news *news)
 {
 	if (news->bits & BZ_NEWS_VALUE)
 		bz_conns_value(bz, news->path, news->value);
 	else if (news->kind == BZ_ADAPTER)
-		choose_adapter(bz);
+		review_adapters(bz);
 	else if (news->kind == BZ_RX || news->kind == BZ_TX)
 		bz_conns_chars(bz);
 	if (news->kind != BZ_DEVICE)
@@ -351,6 +358,7 @@ static void op_free(void *impl)
 	DBusConnection *conn = bz->dbus ? dbus_loop_connection(bz->dbus) : NULL;
 
 	bz_conns_free(bz);
+	bz_byes_free(bz);
 	bz_scan_reset(bz);
 	bz_hang_free(bz);
 	dbus_loop_cancel(bz->listing);
@@ -396,6 +404,7 @@ enum err link_bluez_new(struct event_base *base, struct timers *timers,
 	timer_init(&bz->relist, on_relist, bz);
 	bz_scan_init(bz);
 	bz_hang_init(bz);
+	bz_byes_init(bz);
 	bz_conns_init(bz);
 	e = set_up(bz, conf);
 	if (e != ERR_OK) {

@@ -29,8 +29,12 @@
 
 static void enter(struct bz_conn *c, enum bz_conn_state state, uint64_t timer_ms)
 {
+	bool was_connecting = c->state == BZ_CONN_CONNECT;
+
 	c->state = state;
 	timer_arm(c->bz->timers, &c->timer, timer_ms);
+	if (was_connecting)
+		bz_byes_review(c->bz);
 }
 
 static void cancel_call(struct bz_conn *c)
@@ -53,15 +57,6 @@ static void on_ignored(void *arg, DBusMessage *reply)
 {
 	(void)arg;
 	(void)reply;
-}
-
-void bz_hang_up(struct bz *bz, const char *path)
-{
-	enum err e = bz_call(bz, path, "org.bluez.Device1", "Disconnect", DBUS_TYPE_INVALID, NULL,
-		CALL_MS, on_ignored, bz, NULL);
-
-	if (e != ERR_OK)
-		log_debug("bluez: Disconnect not sent error=%s", err_text(e));
 }
 
 /* --- the end of a connection -------------------------------------------------------------------
@@ -368,6 +363,8 @@ static enum wait_step wait_decide(const struct bz_conn *c, uint64_t now_ms)
 
 		return is_due ? STEP_HANG_UP : STEP_HOLD;
 	}
+	if (bz_byes_under_way(c->bz))
+		return STEP_HOLD;
 	return bz_conns_in_flight(c->bz) < IN_FLIGHT_MAX ? STEP_CONNECT : STEP_HOLD;
 }
 
@@ -377,8 +374,6 @@ static void hold(struct bz_conn *c, uint64_t now_ms)
 
 	enter(c, BZ_CONN_WAIT, ms < POLL_MS ? ms : POLL_MS);
 }
-
-static void poll_all(struct bz *bz);
 
 static void on_is_connected(void *arg, DBusMessage *reply)
 {
@@ -390,7 +385,7 @@ static void on_is_connected(void *arg, DBusMessage *reply)
 		return;
 	device->is_connected = false;
 	device->is_resolved = false;
-	poll_all(c->bz);
+	bz_conns_poll(c->bz);
 }
 
 /* Signals do get lost: after a Disconnect that seems to have had no effect, ask. */
@@ -427,7 +422,7 @@ static void poll_wait(struct bz_conn *c)
 	}
 }
 
-static void poll_all(struct bz *bz)
+void bz_conns_poll(struct bz *bz)
 {
 	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++) {
 		if (bz->conns[i].state == BZ_CONN_WAIT)
@@ -448,7 +443,7 @@ static void on_timer(void *arg)
 		break;
 	case BZ_CONN_CONNECT:
 		cancel_call(c);
-		bz_hang_up(c->bz, c->path); /* cancels the Connect */
+		bz_hang_up_now(c->bz, c->path);
 		end(c, LINK_DOWN_CONNECT);
 		break;
 	case BZ_CONN_RESOLVE:
@@ -483,12 +478,15 @@ static void link_gone(struct bz_conn *c)
 		lost(c);
 }
 
+static bool is_link_gone(const struct bz_news *news)
+{
+	return (news->bits & BZ_NEWS_REMOVED) ||
+	       ((news->bits & BZ_NEWS_CONNECTED) && !news->object->is_connected);
+}
+
 static void conn_news(struct bz_conn *c, const struct bz_news *news)
 {
-	bool is_gone = (news->bits & BZ_NEWS_REMOVED) ||
-		       ((news->bits & BZ_NEWS_CONNECTED) && !news->object->is_connected);
-
-	if (is_gone)
+	if (is_link_gone(news))
 		link_gone(c);
 	else if (c->state == BZ_CONN_RESOLVE)
 		resolve(c);
@@ -524,6 +522,8 @@ void bz_conns_value(struct bz *bz, const char *path, struct span value)
 
 void bz_conns_news(struct bz *bz, const struct bz_news *news)
 {
+	if (is_link_gone(news))
+		bz_byes_gone(bz, news->path);
 	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++) {
 		struct bz_conn *c = &bz->conns[i];
 
@@ -531,7 +531,7 @@ void bz_conns_news(struct bz *bz, const struct bz_news *news)
 			strcmp(c->path, news->path) == 0)
 			conn_news(c, news);
 	}
-	poll_all(bz);
+	bz_conns_poll(bz);
 }
 
 /* --- what the link asks ------------------------------------------------------------------------
@@ -628,7 +628,11 @@ void bz_conn_close(struct bz *bz, uint16_t id)
 
 	if (!c || c->state == BZ_CONN_ENDED)
 		return;
-	if (has_link(c))
+	if (c->state == BZ_CONN_READY)
+		bz_linger(bz, c->path);
+	else if (c->state == BZ_CONN_CONNECT)
+		bz_hang_up_now(bz, c->path);
+	else if (has_link(c))
 		bz_hang_up(bz, c->path);
 	end(c, LINK_DOWN_LOCAL);
 }
@@ -651,7 +655,7 @@ void bz_conns_free(struct bz *bz)
 		struct bz_conn *c = &bz->conns[i];
 
 		if (has_link(c))
-			bz_hang_up(bz, c->path);
+			bz_hang_up_now(bz, c->path);
 		cancel_call(c);
 		let_go(c);
 		timer_cancel(bz->timers, &c->timer);

@@ -24,7 +24,7 @@ static void on_switched_on(void *arg, DBusMessage *reply)
 
 	bz->hang.call = NULL;
 	if (dbus_reply_check(reply, "") == ERR_OK) {
-		bz->hang.is_off = false;
+		bz->hang.owes_on = false;
 		return;
 	}
 	log_debug("bluez: switching on refused error=%s", dbus_reply_error(reply));
@@ -44,9 +44,21 @@ static void on_switched_off(void *arg, DBusMessage *reply)
 	struct bz *bz = arg;
 
 	bz->hang.call = NULL;
-	if (dbus_reply_check(reply, "") != ERR_OK)
-		log_warn("bluez: switching off refused error=%s", dbus_reply_error(reply));
-	switch_on(bz);
+	if (dbus_reply_check(reply, "") == ERR_OK)
+		switch_on(bz);
+	else
+		log_warn("bluez: the adapter is not switched off: systemctl restart bluetooth "
+			 "error=%s",
+			dbus_reply_error(reply));
+}
+
+void bz_hang_review(struct bz *bz)
+{
+	const struct bz_hang *h = &bz->hang;
+	const struct bz_object *adapter = bz_objects_find(&bz->objects, h->adapter);
+
+	if (h->owes_on && !h->call && !h->timer.armed && adapter && !adapter->is_powered)
+		switch_on(bz);
 }
 
 static void on_timer(void *arg)
@@ -67,8 +79,8 @@ static void cure(struct bz *bz, uint64_t now_ms)
 	h->since_ms = 0;
 	h->not_before_ms = now_ms + CURE_AGAIN_MS;
 	(void)snprintf(h->adapter, sizeof(h->adapter), "%s", bz->adapter);
-	h->is_off = bz_call_set_powered(bz, h->adapter, false, CALL_MS, on_switched_off, bz,
-			    &h->call) == ERR_OK;
+	h->owes_on = bz_call_set_powered(bz, h->adapter, false, CALL_MS, on_switched_off, bz,
+			     &h->call) == ERR_OK;
 }
 
 void bz_hang_refused(struct bz *bz)
@@ -78,7 +90,8 @@ void bz_hang_refused(struct bz *bz)
 
 	if (h->since_ms == 0)
 		h->since_ms = now_ms;
-	if (!h->is_off && now_ms >= h->since_ms + HANG_MS && now_ms >= h->not_before_ms)
+	if (!h->call && !h->timer.armed && now_ms >= h->since_ms + HANG_MS &&
+		now_ms >= h->not_before_ms)
 		cure(bz, now_ms);
 }
 
@@ -97,7 +110,7 @@ void bz_hang_reset(struct bz *bz)
 	dbus_loop_cancel(bz->hang.call);
 	bz->hang.call = NULL;
 	timer_cancel(bz->timers, &bz->hang.timer);
-	bz->hang.is_off = false;
+	bz->hang.owes_on = false;
 	bz->hang.since_ms = 0;
 }
 
@@ -109,7 +122,7 @@ static void on_ignored(void *arg, DBusMessage *reply)
 
 void bz_hang_free(struct bz *bz)
 {
-	bool was_off = bz->hang.is_off;
+	bool was_off = bz->hang.owes_on;
 
 	bz_hang_reset(bz);
 	if (was_off && bz_call_set_powered(

@@ -48,7 +48,7 @@ void bz_scan_reset(struct bz *bz);
 struct bz_hang {
 	uint64_t since_ms;      /* of refusals without a success between them; 0: none */
 	uint64_t not_before_ms; /* of the next cure */
-	bool is_off;            /* we have switched the adapter off, and it is not on again */
+	bool owes_on;           /* we have asked for it to be off: late or not, we switch it on */
 	char adapter[BZ_PATH_MAX];
 	struct dbus_call *call;
 	struct timer timer; /* the next try to switch it on */
@@ -58,12 +58,44 @@ void bz_hang_init(struct bz *bz);
 /* StartDiscovery or StopDiscovery was answered by InProgress. After half a minute of that the
  * adapter is switched off and on. */
 void bz_hang_refused(struct bz *bz);
+/* The adapter may be off by now. */
+void bz_hang_review(struct bz *bz);
 /* A discovery was stopped as it should. */
 void bz_hang_over(struct bz *bz);
 /* bluetoothd is gone; its successor powers the adapter. */
 void bz_hang_reset(struct bz *bz);
 /* What we have switched off is switched on; nobody waits for the answer. */
 void bz_hang_free(struct bz *bz);
+
+/* --- the ends of links (link_bluez_bye.c) ------------------------------------------------------
+ */
+
+#define BZ_BYES_MAX 16
+struct bz_bye {
+	struct bz *bz;
+	char path[BZ_PATH_MAX]; /* of the device; "": free */
+	uint64_t due_ms;
+	uint64_t called_ms;
+	struct dbus_call *call; /* Disconnect, until it is answered */
+};
+
+void bz_byes_init(struct bz *bz);
+/* Ends the link to this device as soon as no Connect is in the way; 10 s at most. */
+void bz_hang_up(struct bz *bz, const char *path);
+/* The same in 6 s, if it is still there by then. */
+void bz_linger(struct bz *bz, const char *path);
+/* At once: a Connect is cancelled by that, too. */
+void bz_hang_up_now(struct bz *bz, const char *path);
+/* The link has ended. */
+void bz_byes_gone(struct bz *bz, const char *path);
+/* A Disconnect is under way: Connect shall wait. */
+bool bz_byes_under_way(const struct bz *bz);
+/* A Connect was answered. */
+void bz_byes_review(struct bz *bz);
+/* All links are gone. */
+void bz_byes_reset(struct bz *bz);
+/* Calls what is not called yet; nobody waits for the answers. */
+void bz_byes_free(struct bz *bz);
 
 /* --- connections (link_bluez_conn.c, link_bluez_io.c) ------------------------------------------
  */
@@ -134,6 +166,8 @@ struct bz {
 	struct bz_objects objects;
 	struct bz_scan scan;
 	struct bz_hang hang;
+	struct bz_bye byes[BZ_BYES_MAX];
+	struct timer byes_timer;
 	struct bz_conn conns[LINK_CONNECTIONS_MAX];
 	uint16_t last_id;
 	struct bz_backoff backoff[BZ_BACKOFF_MAX];
@@ -162,6 +196,8 @@ ENR_MUST_CHECK enum err bz_conn_write(struct bz *bz, uint16_t id, struct span pd
 void bz_conn_close(struct bz *bz, uint16_t id);
 /* News about the device at path. */
 void bz_conns_news(struct bz *bz, const struct bz_news *news);
+/* Something that they wait for has changed. */
+void bz_conns_poll(struct bz *bz);
 /* A characteristic of MeshAccess has appeared. */
 void bz_conns_chars(struct bz *bz);
 /* The characteristic at path has notified this. */
@@ -170,8 +206,6 @@ void bz_conns_value(struct bz *bz, const char *path, struct span value);
 void bz_conns_fail(struct bz *bz);
 /* Ends all without events; asks bluetoothd to hang up. */
 void bz_conns_free(struct bz *bz);
-/* Asks bluetoothd to end the link to this device; nobody waits for the answer (2 s). */
-void bz_hang_up(struct bz *bz, const char *path);
 /* Does any of them wait for an advert of its device? */
 bool bz_conns_need_scan(const struct bz *bz);
 /* Connects that bluetoothd has not answered yet. */

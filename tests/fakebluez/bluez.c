@@ -87,7 +87,7 @@ static void start_discovery(struct bluez *b, DBusMessage *call)
 
 	if (!b->powered) {
 		bluez_error(b, call, NOT_READY, "Resource Not Ready");
-	} else if (i < 0 || b->session[i]) {
+	} else if (i < 0 || b->session[i] || b->is_stuck) {
 		bluez_error(b, call, IN_PROGRESS, "Operation already in progress");
 	} else {
 		b->session[i] = true;
@@ -104,7 +104,7 @@ static void stop_discovery(struct bluez *b, DBusMessage *call)
 		bluez_error(b, call, NOT_READY, "Resource Not Ready");
 	} else if (i < 0 || !b->session[i]) {
 		bluez_error(b, call, FAILED, "No discovery started");
-	} else if (!b->discovering) {
+	} else if (!b->discovering || b->is_stuck) {
 		bluez_error(b, call, IN_PROGRESS, "Operation already in progress");
 	} else if (b->hangs) { /* the session ends all the same */
 		b->session[i] = false;
@@ -268,12 +268,14 @@ void bluez_set_busy(struct bluez *b, bool on)
 
 bool bluez_lose_link(struct bluez *b, const uint8_t address[PORT_ADDRESS_BYTES])
 {
-	for (struct bluez_device *d = b->devices; d; d = d->next)
-		if (memcmp(d->address, address, PORT_ADDRESS_BYTES) == 0 &&
-			d->state == BLUEZ_CONNECTED) {
+	for (struct bluez_device *d = b->devices; d; d = d->next) {
+		bool is_up = d->state == BLUEZ_CONNECTED || d->state == BLUEZ_DISCONNECTING;
+
+		if (is_up && d->link != 0 && memcmp(d->address, address, PORT_ADDRESS_BYTES) == 0) {
 			air_radio_lose(b->radio, d->link);
 			return true;
 		}
+	}
 	return false;
 }
 
@@ -419,7 +421,7 @@ void bluez_die(struct bluez *b)
 	memset(b->clients, 0, sizeof(b->clients));
 	bluez_drop_devices(b, false);
 	renew_radio(b);
-	b->discovering = false;
+	b->discovering = b->is_stuck = false;
 }
 
 void bluez_revive(struct bluez *b)

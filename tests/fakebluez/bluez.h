@@ -44,6 +44,7 @@ struct bluez_device {
 	bool gatt_known;         /* its GATT objects are exported */
 	bool gatt_late;          /* resolved, and they are not yet */
 	bool resolved;           /* ServicesResolved */
+	bool is_disturbed;       /* another link was ended while this one was made */
 	uint16_t link;           /* 0 while connecting: Connect is held, see bluez_begin_link */
 	uint64_t connect_end_ms; /* virtual: Connect has failed by then */
 	struct event *timer;     /* Connect is held; resolving; disconnecting */
@@ -80,8 +81,9 @@ struct bluez {
 	struct dbus_loop *bus; /* NULL while it is dead */
 	char address[256];     /* of the bus; "": the system's */
 	bool powered, discovering, exported;
-	bool hangs; /* stopping for ever, until it is switched off */
-	bool busy;  /* as with several Connects at once, without them */
+	bool is_stuck; /* it waits for the end of a link that does not come */
+	bool hangs;    /* stopping for ever, until it is switched off */
+	bool busy;     /* as with several Connects at once, without them */
 	struct bad_peers peers;
 	struct bluez_client clients[BLUEZ_CLIENTS_MAX]; /* filters and discovery sessions */
 	bool session[BLUEZ_CLIENTS_MAX];

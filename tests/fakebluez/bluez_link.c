@@ -85,6 +85,7 @@ static void on_connect(struct bluez_device *d, DBusMessage *call)
 		bluez_error(b, call, FAILED, "Operation already in progress");
 	} else {
 		d->state = BLUEZ_CONNECTING;
+		d->is_disturbed = false;
 		d->link = 0;
 		d->connect = dbus_message_ref(call);
 		d->connect_end_ms = air_now_ms(b->drive->air) + CONNECT_MS;
@@ -115,6 +116,8 @@ static bool is_busy(const struct bluez_device *d)
 static void made(struct bluez_device *d)
 {
 	d->state = BLUEZ_CONNECTED;
+	if (d->is_disturbed)
+		log_warn("fakebluez: link cannot be ended device=%s", d->text);
 	if (!is_busy(d))
 		bluez_device_changed(d, "Connected");
 	if (bluez_is_bad(d, BAD_PEER_BRIEF)) {
@@ -223,6 +226,8 @@ void bluez_on_disconnected(void *ctx, uint16_t link, uint8_t hci_reason)
 	(void)hci_reason;
 	if (!d)
 		return;
+	if (d->is_disturbed)
+		b->is_stuck = false;
 	if (d->state == BLUEZ_DISCONNECTING) {
 		gone(d);
 		return;
@@ -231,6 +236,22 @@ void bluez_on_disconnected(void *ctx, uint16_t link, uint8_t hci_reason)
 	d->state = BLUEZ_DISCONNECTING;
 	d->link = 0;
 	bluez_arm(d, GONE_MS);
+}
+
+/* Linux 6.1 loses the connection that it is making meanwhile: it is up, and cannot be ended by us.
+ * Who tries waits for ever, and all that comes after. */
+static void end_link(struct bluez_device *d)
+{
+	struct bluez *b = d->bluez;
+
+	if (d->is_disturbed)
+		b->is_stuck = true;
+	if (b->is_stuck)
+		return;
+	for (struct bluez_device *other = b->devices; other; other = other->next)
+		if (other->state == BLUEZ_CONNECTING && other->link != 0)
+			other->is_disturbed = true;
+	air_radio_disconnect(b->radio, d->link);
 }
 
 void bluez_on_due(struct bluez_device *d)
@@ -246,7 +267,7 @@ void bluez_on_due(struct bluez_device *d)
 	else if (d->state == BLUEZ_DISCONNECTING && d->link == 0)
 		gone(d);
 	else if (d->state == BLUEZ_DISCONNECTING)
-		air_radio_disconnect(d->bluez->radio, d->link);
+		end_link(d);
 }
 
 static void begin_disconnect(struct bluez_device *d)

@@ -628,6 +628,8 @@ static void set(struct bluez *b, DBusMessage *call, const struct object *o, cons
 		bluez_error(b, call, "org.bluez.Error.InvalidArguments", "Invalid arguments");
 		return;
 	}
+	if (b->is_stuck)
+		return;
 	bluez_reply(b, call);
 	bluez_set_powered(b, on);
 }

@@ -119,6 +119,20 @@ class Building(Lab):
             raise
         return self
 
+    def __exit__(self, kind, value, trace):
+        try:
+            if kind is None:
+                self.check_end()
+        except LabError:
+            self.show_logs()
+            raise
+        finally:
+            super().__exit__(kind, value, trace)
+
+    def check_end(self):
+        """What no test may bring about."""
+        expect("cannot be ended" not in self.log_text("fakebluez"), "a link was ended while another was made")
+
     def start_world(self):
         """The air, and the way to it; it takes orders afterwards."""
         self.start_air(self.lines, speed=self.speed, seed=self.seed, link=LINK)

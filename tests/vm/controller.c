@@ -233,6 +233,7 @@ static uint8_t start_connecting(struct controller *c, struct command *k)
 		return HCI_INVALID_PARAMETERS;
 	e = c->ops->connect(c->ctx, address);
 	c->is_connecting = e == ERR_OK;
+	c->was_disturbed = false;
 	return e == ERR_OK ? HCI_OK : HCI_LIMIT_EXCEEDED;
 }
 
@@ -272,6 +273,7 @@ static void on_disconnect(struct controller *c, struct command *k)
 {
 	uint16_t handle = rd_u16(&k->r);
 
+	c->was_disturbed |= c->is_connecting;
 	status(c, k->opcode, HCI_OK);
 	if (c->ops->disconnect(c->ctx, handle) != ERR_OK)
 		controller_disconnected(c, handle, HCI_UNKNOWN_CONNECTION);

@@ -35,6 +35,7 @@ struct controller {
 	uint8_t address[6];
 	bool is_scanning, is_active, is_connecting;
 	bool accepts_listed_only, filters_duplicates;
+	bool was_disturbed; /* a Disconnect has come while the last connection was made */
 	enum controller_stop next_stop;
 	uint16_t interval; /* of the connection being made, 1.25 ms */
 	size_t accept_count;

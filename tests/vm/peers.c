@@ -408,6 +408,9 @@ static void on_connected(void *ctx, uint16_t link, enum err result)
 	p->is_up = true;
 	p->up_ms = drive_now_ms(ps->drive);
 	tell(p, "connected");
+	if (ps->controller->was_disturbed) /* Linux 6.1 takes the link for failed, see
+					      link_bluez_bye.c */
+		complain(p, "another link was ended while this one was made");
 	controller_connected(ps->controller, p->handle, p->address);
 	if (is_bad(p, BAD_PEER_BRIEF)) {
 		drop(p, HCI_NOT_ESTABLISHED);

@@ -173,17 +173,11 @@ class Guest(Building):
         gone = self.log_text("enrolld").count("bluetoothd has gone")
         expect(gone == self.bluetoothd_kills, "bluetoothd has died %d times, %d ordered" % (gone, self.bluetoothd_kills))
 
-    def __exit__(self, kind, value, trace):
-        try:
-            if kind is None and not self.forgive:
-                found = self.violations()
-                expect(not found, "against the rules of a node: %r" % found)
-                self.check_services()
-        except LabError:
-            self.show_logs()
-            raise
-        finally:
-            super().__exit__(kind, value, trace)
+    def check_end(self):
+        if not self.forgive:
+            found = self.violations()
+            expect(not found, "against the rules of a node or the kernel: %r" % found)
+            self.check_services()
 
     def show_logs(self):
         super().show_logs()

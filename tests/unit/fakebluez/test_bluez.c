@@ -604,6 +604,50 @@ START_TEST(with_several_connects_its_beginning_is_not_told_and_its_characteristi
 }
 END_TEST
 
+static void wait_answer(const struct answer *a)
+{
+	while (!a->is_there)
+		pass_ms(10);
+	ck_assert_str_eq(a->error, "");
+}
+
+/* Seen with Linux 6.1: the link is up, and bluetoothd waits for its end, which only the peer can
+ * bring about. */
+START_TEST(link_that_was_made_while_another_was_ended_cannot_be_ended)
+{
+	struct sim_spec spec;
+	struct sim_node *other;
+	struct answer a, waiting;
+	char first[BLUEZ_PATH_MAX];
+
+	begin();
+	snprintf(first, sizeof(first), "%s", device);
+	ck_assert_int_eq(sim_spec_parse(OTHER, &spec), ERR_OK);
+	ck_assert_int_eq(air_add_node(air, &spec, NULL, &other), ERR_OK);
+	pass_ms(HEAR_MS);
+	call_adapter("StopDiscovery");
+	call_device("Connect", &a);
+	wait_answer(&a);
+	sim_node_power(node, false);
+	send_call(dbus_message_new_method_call("org.bluez", first, "org.bluez.Device1", "Connect"),
+		&waiting);
+	call_device("Disconnect", &a);
+	wait_answer(&a);
+	ck_assert(!waiting.is_there);
+	sim_node_power(node, true);
+	wait_answer(&waiting);
+	snprintf(device, sizeof(device), "%s", first);
+	call_device("Disconnect", &a);
+	pass_ms(HEAR_MS);
+	ck_assert(!a.is_there);
+	call_adapter_for_error("StartDiscovery", "Operation already in progress");
+	ck_assert(bluez_lose_link(bluez, sim_node_address(node)));
+	wait_answer(&a);
+	start_discovery();
+	end();
+}
+END_TEST
+
 START_TEST(brief_connection_fails_connect_and_leaves_the_device)
 {
 	begin();
@@ -775,6 +819,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, tells_characteristics_before_it_says_that_it_is_resolved);
 	tcase_add_test(tc,
 		with_several_connects_its_beginning_is_not_told_and_its_characteristics_come_late);
+	tcase_add_test(tc, link_that_was_made_while_another_was_ended_cannot_be_ended);
 	tcase_add_test(tc, brief_connection_fails_connect_and_leaves_the_device);
 	tcase_add_test(tc, deaf_peer_is_connected_and_never_resolved);
 	tcase_add_test(tc, connect_to_a_link_that_is_going_is_ok_at_once);

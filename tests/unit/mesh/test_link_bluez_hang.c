@@ -99,7 +99,11 @@ END_TEST
 START_TEST(adapter_is_switched_on_until_it_is_on)
 {
 	begin_hanging(SCRIPT_STOP);
-	live_ms(29000);
+	bz.answers[SCRIPT_SET].is_silent = true;
+	while (bz.off_count == 0)
+		live_ms(STEP_MS);
+	bz.answers[SCRIPT_SET].is_silent = false;
+	bluez_script_answer_late(&bz);
 	bz.answers[SCRIPT_SET].error = "org.bluez.Error.Busy";
 	while (bz.on_count < 3)
 		live_ms(STEP_MS);
@@ -109,6 +113,25 @@ START_TEST(adapter_is_switched_on_until_it_is_on)
 	live_ms(10000);
 	ck_assert_int_eq(bz.on_count, 4);
 	ck_assert_int_eq(bz.off_count, 1);
+	end();
+}
+END_TEST
+
+/* A bluetoothd that is stuck does it when it is no longer. */
+START_TEST(adapter_that_goes_off_late_is_switched_on)
+{
+	begin_hanging(SCRIPT_STOP);
+	bz.answers[SCRIPT_SET].error = "org.freedesktop.DBus.Error.NoReply";
+	while (bz.off_count == 0)
+		live_ms(STEP_MS);
+	live_ms(20000);
+	ck_assert_int_eq(bz.on_count, 0);
+	ck_assert_int_eq(told("systemctl restart bluetooth"), 1);
+	bz.answers[SCRIPT_SET].error = NULL;
+	power(false);
+	until(&bz.on_count, 1);
+	power(true);
+	until(&adapter_on, 2);
 	end();
 }
 END_TEST
@@ -135,6 +158,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, other_errors_are_none_of_it);
 	tcase_add_test(tc, cure_that_does_not_help_is_rare);
 	tcase_add_test(tc, adapter_is_switched_on_until_it_is_on);
+	tcase_add_test(tc, adapter_that_goes_off_late_is_switched_on);
 	tcase_add_test(tc, adapter_is_switched_on_at_the_end);
 }
 

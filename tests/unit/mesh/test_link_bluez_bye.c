@@ -1,0 +1,164 @@
+/* Links are ended when no other one is being made; most end by themselves. */
+#include "unit/mesh/bluez_rig.h"
+
+static const struct link_addr other = {1, {2, 0, 0, 0, 0xE5, 0xC0}};
+
+/* The session is over, and the link still up. */
+static void begin_lingering(void)
+{
+	begin();
+	connect_ready();
+	link_.ops->disconnect(link_.impl, conn);
+	pass_ms(1);
+	ck_assert_int_eq(last_down, LINK_DOWN_LOCAL);
+}
+
+static void connect_other(void)
+{
+	ck_assert_int_eq(link_.ops->connect(link_.impl, &other, &conn), ERR_OK);
+	pass_ms(1);
+}
+
+/* A node that was enrolled resets itself 4 to 5 s later. */
+START_TEST(link_is_given_time_to_end_by_itself)
+{
+	begin_lingering();
+	pass_ms(5900);
+	nothing_more();
+	device("Connected", false);
+	settle();
+	pass_ms(20000);
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
+	end();
+}
+END_TEST
+
+START_TEST(link_that_does_not_is_ended)
+{
+	begin_lingering();
+	pass_ms(5900);
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
+	pass_ms(100);
+	until(&bz.calls[SCRIPT_DISCONNECT], 1);
+	end();
+}
+END_TEST
+
+START_TEST(link_is_ended_when_no_other_is_being_made)
+{
+	begin_lingering();
+	bz.answers[SCRIPT_CONNECT].is_silent = true;
+	connect_other();
+	until(&bz.calls[SCRIPT_CONNECT], 2);
+	pass_ms(9000);
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
+	bluez_script_answer_late(&bz);
+	until(&bz.calls[SCRIPT_DISCONNECT], 1);
+	end();
+}
+END_TEST
+
+/* It may be a peer that never answers. */
+START_TEST(link_is_ended_after_a_while_whatever_is_being_made)
+{
+	begin_lingering();
+	bz.answers[SCRIPT_CONNECT].is_silent = true;
+	connect_other();
+	until(&bz.calls[SCRIPT_CONNECT], 2);
+	pass_ms(15000);
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
+	pass_ms(1000);
+	until(&bz.calls[SCRIPT_DISCONNECT], 1);
+	end();
+}
+END_TEST
+
+static void begin_ending(void)
+{
+	begin_lingering();
+	bz.answers[SCRIPT_DISCONNECT].is_silent = true;
+	pass_ms(6000);
+	until(&bz.calls[SCRIPT_DISCONNECT], 1);
+	connect_other();
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_CONNECT], 1);
+}
+
+START_TEST(no_link_is_made_while_another_is_ended)
+{
+	begin_ending();
+	device("Connected", false);
+	until(&bz.calls[SCRIPT_CONNECT], 2);
+	end();
+}
+END_TEST
+
+START_TEST(no_link_is_made_until_the_end_was_answered)
+{
+	begin_ending();
+	bluez_script_answer_late(&bz);
+	until(&bz.calls[SCRIPT_CONNECT], 2);
+	end();
+}
+END_TEST
+
+START_TEST(an_end_without_answer_holds_nobody_up_for_long)
+{
+	begin_ending();
+	pass_ms(1000);
+	pass_ms(1000);
+	pass_ms(1000);
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_CONNECT], 1);
+	pass_ms(1000);
+	until(&bz.calls[SCRIPT_CONNECT], 2);
+	end();
+}
+END_TEST
+
+/* Nobody else would end it. */
+START_TEST(link_is_ended_with_us)
+{
+	begin_lingering();
+	link_.ops->free(link_.impl);
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 1);
+	open_link(NULL); /* for end() */
+	until(&adapter_on, 2);
+	end();
+}
+END_TEST
+
+START_TEST(power_ends_all_links)
+{
+	begin_lingering();
+	bluez_script_property(&bz, SCRIPT_ADAPTER, "org.bluez.Adapter1", "Powered", false);
+	until(&adapter_off, 1);
+	pass_ms(20000);
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
+	end();
+}
+END_TEST
+
+static void fill(TCase *tc)
+{
+	tcase_add_test(tc, link_is_given_time_to_end_by_itself);
+	tcase_add_test(tc, link_that_does_not_is_ended);
+	tcase_add_test(tc, link_is_ended_when_no_other_is_being_made);
+	tcase_add_test(tc, link_is_ended_after_a_while_whatever_is_being_made);
+	tcase_add_test(tc, no_link_is_made_while_another_is_ended);
+	tcase_add_test(tc, no_link_is_made_until_the_end_was_answered);
+	tcase_add_test(tc, an_end_without_answer_holds_nobody_up_for_long);
+	tcase_add_test(tc, link_is_ended_with_us);
+	tcase_add_test(tc, power_ends_all_links);
+}
+
+int main(void)
+{
+	return suite_main("link_bluez_bye", fill);
+}
