@@ -498,6 +498,7 @@ void job_restore(struct job *job, uint64_t now_ms)
 	job->ear_rssi = 0;
 	job->member = false;
 	job->reachable = false;
+	job->has_session = false;
 	memset(job->helpers, 0, sizeof(job->helpers));
 	if (job->state == JOB_SENT || job->state == JOB_SAVED || job->state == JOB_REMOVING)
 		job->next_try_ms = now_ms;
@@ -519,7 +520,8 @@ bool job_is_asking(const struct job *job)
 
 bool job_is_due(const struct job *job, uint64_t now_ms)
 {
-	return !job->in_flight && !job_is_over(job->state) && now_ms >= job->next_try_ms;
+	return !job->in_flight && !job->has_session && !job_is_over(job->state) &&
+	       now_ms >= job->next_try_ms;
 }
 
 bool job_is_asset(const struct job *job)

@@ -125,6 +125,7 @@ struct job {
 	uint64_t deadline_ms;
 	bool member;          /* it has its network's key: the mesh can reach it without its own */
 	bool reachable;       /* keyless: a mesh that it is in can be told by its serial */
+	bool has_session;     /* of our own with it, perhaps one that is just ending */
 	bool connected;       /* a direct attempt got through its handshake */
 	uint8_t link_fails;   /* direct attempts that got no connection, in a row */
 	uint64_t surveyed_ms; /* last asked for by REQUEST_PROPOSALS */
@@ -192,7 +193,7 @@ bool job_is_over(enum job_state state);
 /* pending, located, sent, waiting: the node does not have its keys yet, as far as we know. */
 bool job_is_asking(const struct job *job);
 
-/* Waits for its next attempt and may be picked at now_ms. */
+/* Waits for its next attempt and may be picked at now_ms: not before its last session has ended. */
 bool job_is_due(const struct job *job, uint64_t now_ms);
 
 /* Assets do not join the mesh: their ids are organisation-wide (mesh-protocol §1.5). */

@@ -237,21 +237,41 @@ static void do_pick(struct net *net, const struct schedule_pick *p)
 		runner_apply(entry_of(p->job), &e);
 }
 
-/* One connection attempt at a time: more of them queue in the kernel, each against its limit. */
+bool runner_may_connect(const struct runner *r)
+{
+	unsigned attempts = direct_attempts(r);
+
+	for (const struct net *net = r->nets; net; net = net->next)
+		attempts += attach_is_opening(net);
+	return attempts < RUNNER_ATTEMPTS_MAX;
+}
+
+/* Each network keeps a connection for its gateway node; one is left for nodes whatever happens. A
+ * session that gives way does so for the job that would be picked again now. */
 static bool radio_free(const struct runner *r)
 {
-	for (const struct net *net = r->nets; net; net = net->next)
-		if (attach_is_opening(net) || net->gives_way)
+	unsigned left = LINK_CONNECTIONS_MAX;
+
+	for (const struct net *net = r->nets; net; net = net->next) {
+		if (net->gives_way)
 			return false;
-	return r->adapter && !r->direct;
+		left -= left > 1;
+	}
+	if (left > RUNNER_DIRECTS_MAX)
+		left = RUNNER_DIRECTS_MAX;
+	return r->adapter && direct_count(r) < left && runner_may_connect(r);
 }
 
 static void look_around(struct net *net)
 {
 	net->schedule.attached = attach_is_open(net);
 	net->schedule.radio_free = radio_free(net->runner);
-	for (size_t i = 0; i < net->job_count; i++)
-		net->jobs[i]->reachable = overmesh_other(entry_of(net->jobs[i])) != NULL;
+	for (size_t i = 0; i < net->job_count; i++) {
+		const struct entry *en = entry_of(net->jobs[i]);
+
+		net->jobs[i]->reachable = overmesh_other(en) != NULL;
+		net->jobs[i]->has_session = en->session != NULL;
+	}
 }
 
 static uint64_t run_net(struct runner *r, struct net *net, uint64_t now_ms)

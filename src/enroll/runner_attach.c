@@ -284,15 +284,6 @@ static void attach(struct net *net, const struct candidate *c, uint64_t now_ms)
 	note_failure(net, now_ms);
 }
 
-/* Somebody else connects just now; the event of its end comes back here. */
-static bool radio_taken(const struct runner *r)
-{
-	for (const struct net *net = r->nets; net; net = net->next)
-		if (attach_is_opening(net))
-			return true;
-	return r->direct && !r->direct->session_open;
-}
-
 void attach_on_voice(struct net *net)
 {
 	net->fails = 0;
@@ -339,8 +330,8 @@ uint64_t attach_step(struct net *net, uint64_t now_ms)
 			      : RUNNER_GATHER_MS;
 	if (now_ms < net->since_ms + patience_ms)
 		return net->since_ms + patience_ms;
-	if (radio_taken(net->runner))
-		return UINT64_MAX;
+	if (!runner_may_connect(net->runner))
+		return UINT64_MAX; /* the end of another attempt wakes us */
 	attach(net, c, now_ms);
 	return net->session ? UINT64_MAX : net->retry_ms;
 }

@@ -1,4 +1,4 @@
-/* Our own connection to a node, with its node key if we know it: one at a time. */
+/* Our own connections to nodes, with their node keys if we know them: a few at a time. */
 #include "base/log.h"
 #include "enr/meshmsg.h"
 #include "enr/meshsec.h"
@@ -6,6 +6,33 @@
 #include "enroll/runner_room.h"
 
 #define TUNNEL_PEER 0 /* §3.3 */
+
+/* The place of a session's, or with NULL a free one; NULL: none. */
+static struct entry **find_place(struct runner *r, const struct entry *en)
+{
+	for (size_t i = 0; i < RUNNER_DIRECTS_MAX; i++)
+		if (r->directs[i] == en)
+			return &r->directs[i];
+	return NULL;
+}
+
+unsigned direct_count(const struct runner *r)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < RUNNER_DIRECTS_MAX; i++)
+		n += r->directs[i] != NULL;
+	return n;
+}
+
+unsigned direct_attempts(const struct runner *r)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < RUNNER_DIRECTS_MAX; i++)
+		n += r->directs[i] && !r->directs[i]->session_open;
+	return n;
+}
 
 static void tell(struct entry *en, enum job_event_type type)
 {
@@ -49,6 +76,7 @@ static enum job_event_type event_of_end(const struct entry *en, enum mesh_end wh
 static void on_closed(void *arg, struct mesh_session *s, enum mesh_end why)
 {
 	struct entry *en = arg;
+	struct entry **place = find_place(en->runner, en);
 	enum job_event_type type = event_of_end(en, why);
 	char serial[SERIAL_TEXT_SIZE];
 
@@ -57,8 +85,8 @@ static void on_closed(void *arg, struct mesh_session *s, enum mesh_end why)
 	log_debug("direct_closed serial=%s why=\"%s\"", serial, mesh_end_text(why));
 	en->session = NULL;
 	en->session_open = false;
-	if (en->runner->direct == en)
-		en->runner->direct = NULL;
+	if (place)
+		*place = NULL;
 	tell(en, type);
 	runner_kick(en->runner);
 }
@@ -102,17 +130,18 @@ static enum err choose_key(const struct entry *en, struct mesh_target *out)
 static enum err open_session(struct entry *en)
 {
 	struct runner *r = en->runner;
+	struct entry **place = find_place(r, NULL);
 	struct mesh_target target = {.addr = en->addr, .tunnel = TUNNEL_PEER};
 	enum err e;
 
-	if (r->direct || en->session)
+	if (!place || en->session)
 		return ERR_BUSY;
 	e = choose_key(en, &target);
 	if (e == ERR_OK)
 		e = mesh_open(r->config.mesh, &target, &events, en, &en->session);
 	secret16_wipe(&target.ltk);
 	if (e == ERR_OK)
-		r->direct = en;
+		*place = en;
 	return e;
 }
 

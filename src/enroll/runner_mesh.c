@@ -197,16 +197,15 @@ static void on_response(struct runner *r, const struct meshmsg *msg)
 }
 
 /* It names no serial: it is about the node that we are connected to. */
-static void on_set_network_response(struct runner *r, const struct meshmsg *msg)
+static void on_set_network_response(struct entry *en, const struct meshmsg *msg)
 {
 	struct job_event e = {.type = JOB_EVENT_ANSWER, .moved = true};
-	struct entry *en = r->direct;
 
-	if (!en || msg->request_handle != en->job.handle ||
+	if (msg->request_handle != en->job.handle ||
 		meshmsg_decode_set_network_response(msg, &e.code) != ERR_OK)
 		return;
 	runner_apply(en, &e);
-	runner_kick(r);
+	runner_kick(en->runner);
 }
 
 static void sighted(struct runner *r, uint32_t serial, uint16_t helper)
@@ -259,8 +258,6 @@ static bool take(struct net *net, const struct meshmsg *msg)
 	if (msg->kind == MESHMSG_ENROLLMENT_RESPONSE ||
 		msg->kind == MESHMSG_REMOVE_ENROLLMENT_RESPONSE)
 		on_response(r, msg);
-	else if (msg->kind == MESHMSG_SET_NETWORK_RESPONSE)
-		on_set_network_response(r, msg);
 	else if (msg->kind == MESHMSG_PROPOSALS_RESPONSE)
 		on_proposals_response(r, msg);
 	else if (msg->kind == MESHMSG_ENROLLMENT_PROPOSAL)
@@ -293,8 +290,6 @@ static bool is_its_own_answer(const struct entry *en, const struct meshmsg *msg)
 {
 	struct meshmsg_enroll_response m;
 
-	if (msg->kind == MESHMSG_SET_NETWORK_RESPONSE)
-		return true;
 	return (msg->kind == MESHMSG_ENROLLMENT_RESPONSE ||
 		       msg->kind == MESHMSG_REMOVE_ENROLLMENT_RESPONSE) &&
 	       meshmsg_decode_enroll_response(msg, &m) == ERR_OK &&
@@ -307,8 +302,10 @@ void runner_on_direct(struct entry *en, struct span bytes)
 	struct meshmsg msg;
 	enum err e = meshmsg_decode(bytes.p, bytes.n, &msg);
 
-	if (e == ERR_OK && is_its_own_answer(en, &msg))
-		(void)take(en->net, &msg);
+	if (e == ERR_OK && msg.kind == MESHMSG_SET_NETWORK_RESPONSE)
+		on_set_network_response(en, &msg);
+	else if (e == ERR_OK && is_its_own_answer(en, &msg))
+		on_response(en->runner, &msg);
 	else if (e != ERR_OK || msg.kind != MESHMSG_CLUSTER_INFO)
 		en->runner->ignored++;
 }

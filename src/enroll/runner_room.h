@@ -26,6 +26,10 @@ struct meshmsg;
 #define RUNNER_GIVEN_WAY_MS 1000       /* then another node is looked for, or the same one again */
 #define RUNNER_CLUSTER_MS 10000        /* a gateway node tells its cluster at once (§3.8) */
 #define RUNNER_STORAGE_MS 2000         /* pause after a write that failed */
+/* Connections being made, whoever wants them: the kernel makes one after the other, but one that
+ * waits for a silent peer holds up nobody else (bluez.md, "Connect"). */
+#define RUNNER_ATTEMPTS_MAX 3
+#define RUNNER_DIRECTS_MAX 3 /* fewer with many networks, see radio_free */
 
 /* One node with a job that is not over. */
 struct entry {
@@ -102,7 +106,7 @@ struct runner {
 	struct net *nets;
 	struct entry **entries; /* by serial */
 	size_t entry_count;
-	struct entry *direct; /* has the one direct session */
+	struct entry *directs[RUNNER_DIRECTS_MAX]; /* have direct sessions; NULL: free */
 
 	runner_hear_fn *hear; /* meshops; may be NULL */
 	void *hear_arg;
@@ -117,6 +121,8 @@ struct runner {
 uint64_t runner_now(struct runner *r);
 /* Looks for work from the event loop, soon. */
 void runner_kick(struct runner *r);
+/* May one more connection be begun? */
+bool runner_may_connect(const struct runner *r);
 /* One event for one job: step, store, and after the commit do what the step said. */
 void runner_apply(struct entry *en, const struct job_event *event);
 
@@ -152,6 +158,9 @@ void direct_connect(struct entry *en);
 void direct_close(struct entry *en);
 /* The request of the job on the direct session. */
 void direct_send(struct entry *en);
+/* Sessions with nodes themselves, and those of them that are not open yet. */
+unsigned direct_count(const struct runner *r);
+unsigned direct_attempts(const struct runner *r);
 
 /* --- runner_mesh.c --- */
 /* 81 or 12 bytes, the same ones whenever asked; holds keys: wipe. */

@@ -298,6 +298,15 @@ bool link_air_deliver(struct link_air *la)
 	return any;
 }
 
+unsigned link_air_connections(const struct link_air *la)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++)
+		n += la->conns[i].link != FREE;
+	return n;
+}
+
 void link_air_kill(struct link_air *la)
 {
 	if (!la->dead)

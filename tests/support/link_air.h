@@ -17,6 +17,8 @@ struct link_air *link_air_new(struct air *air, const struct link_events *events,
 struct link link_air_link(struct link_air *la);
 /* What has happened in the air since the last call; true if anything had. */
 bool link_air_deliver(struct link_air *la);
+/* Connections that are up or being made. */
+unsigned link_air_connections(const struct link_air *la);
 /* From now on nothing leaves and nothing comes: the process is dead. */
 void link_air_kill(struct link_air *la);
 

@@ -92,6 +92,20 @@ START_TEST(goes_direct_to_what_our_own_radio_hears)
 }
 END_TEST
 
+/* It would be refused by the session that is ending. */
+START_TEST(begins_nothing_before_the_last_session_has_ended)
+{
+	struct schedule s = {.radio_free = true};
+
+	make_jobs(1);
+	heard(&jobs[0], -60, NOW);
+	jobs[0].has_session = true;
+	ck_assert_int_eq(schedule_pick(&s, table, 1, NOW).what, SCHEDULE_SLEEP);
+	jobs[0].has_session = false;
+	ck_assert_int_eq(schedule_pick(&s, table, 1, NOW).what, SCHEDULE_DIRECT);
+}
+END_TEST
+
 START_TEST(leaves_a_weak_node_to_the_mesh_if_there_is_one)
 {
 	struct schedule s = {.attached = true, .radio_free = true};
@@ -566,6 +580,7 @@ static void fill(TCase *tc)
 {
 	tcase_add_test(tc, sleeps_for_ever_over_nothing);
 	tcase_add_test(tc, goes_direct_to_what_our_own_radio_hears);
+	tcase_add_test(tc, begins_nothing_before_the_last_session_has_ended);
 	tcase_add_test(tc, leaves_a_weak_node_to_the_mesh_if_there_is_one);
 	tcase_add_test(tc, turns_to_the_mesh_after_two_failed_connections);
 	tcase_add_test(tc, waits_while_there_is_neither_gateway_nor_sight);
