@@ -140,9 +140,11 @@ static enum err open_session(struct entry *en)
 	if (e == ERR_OK)
 		e = mesh_open(r->config.mesh, &target, &events, en, &en->session);
 	secret16_wipe(&target.ltk);
-	if (e == ERR_OK)
-		*place = en;
-	return e;
+	if (e != ERR_OK)
+		return e;
+	*place = en;
+	en->via = NULL;
+	return ERR_OK;
 }
 
 void direct_connect(struct entry *en)

@@ -9,12 +9,26 @@
 
 #define NETWORK 480
 #define KEY 0x10
-#define GATEWAY 2673000u
+#define GATEWAY 2672000u
 #define FIRST 2673001u
-#define FAR AIR_RSSI_NONE
 #define NEAR (-60)
 
 static unsigned fleet;
+
+/* A network with a member that can be its gateway node. */
+static struct sim_node *with_gateway(struct rig *r, unsigned i)
+{
+	struct secret16 key = rig_key((uint8_t)(KEY + i));
+	struct sim_enrollment preset = {.enrolled = true,
+		.network_id = (uint16_t)(NETWORK + i),
+		.node_id = 1,
+		.network_key = key,
+		.user_base_key = rig_key(0x61),
+		.organization_key = rig_key(0x62)};
+
+	rig_network(r, preset.network_id, &key);
+	return rig_node(r, GATEWAY + i, NEAR, &preset);
+}
 
 static void add_fleet(struct rig *r)
 {
@@ -94,11 +108,62 @@ START_TEST(connects_to_a_few_nodes_at_once)
 }
 END_TEST
 
+/* --- the end of a session --------------------------------------------------------------------- */
+
+static bool is_open(struct rig *r)
+{
+	struct runner_link link;
+
+	return runner_link(r->runner, NETWORK, &link);
+}
+
+static bool is_closed(struct rig *r)
+{
+	return !is_open(r);
+}
+
+static bool first_waits(struct rig *r)
+{
+	return rig_show(r, FIRST).state == JOB_WAITING;
+}
+
+static bool first_asked_directly(struct rig *r)
+{
+	struct node_view v = rig_show(r, FIRST);
+
+	return v.state == JOB_SENT && v.method == JOB_METHOD_DIRECT;
+}
+
+/* The gateway node had asked it before, in vain. */
+START_TEST(outlives_a_gateway_session_that_has_no_part_in_it)
+{
+	struct sim_node *gateway, *node;
+	struct rig r;
+
+	rig_open(&r, 30);
+	gateway = with_gateway(&r, 0);
+	node = rig_node(&r, FIRST, NEAR, NULL);
+	sim_node_power(node, false);
+	fleet = 1;
+	add_fleet(&r);
+	ck_assert(rig_run(&r, 60000, first_waits));
+	ck_assert_int_eq(rig_show(&r, FIRST).method, JOB_METHOD_BROADCAST);
+	sim_node_set_faults(node, SIM_FAULT_PRE_WAIT);
+	sim_node_power(node, true);
+	ck_assert(rig_run(&r, 30000, first_asked_directly));
+	sim_node_power(gateway, false);
+	ck_assert(rig_run(&r, 5000, is_closed));
+	ck_assert(!rig_run(&r, 5000, first_waits));
+	rig_close(&r);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
 	log_set_level(LOG_LEVEL_ERR);
 	tcase_add_test(tc, silent_nodes_hold_up_nobody);
 	tcase_add_loop_test(tc, connects_to_a_few_nodes_at_once, 0, 5);
+	tcase_add_test(tc, outlives_a_gateway_session_that_has_no_part_in_it);
 }
 
 int main(void)
