@@ -288,6 +288,11 @@ static uint64_t run_net(struct runner *r, struct net *net, uint64_t now_ms)
 	return r->storage_until_ms > now_ms ? r->storage_until_ms : now_ms + 1;
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void on_timer(void *arg)
 {
 	struct runner *r = arg;
@@ -295,13 +300,11 @@ static void on_timer(void *arg)
 
 	r->kicked = false;
 	runner_reap(r);
-	for (struct net *net = r->nets; net; net = net->next) {
-		uint64_t a = attach_step(net, now_ms);
-		uint64_t b = run_net(r, net, now_ms);
-
-		until_ms = a < until_ms ? a : until_ms;
-		until_ms = b < until_ms ? b : until_ms;
-	}
+	/* All gateway nodes first: one network's jobs would take each connection that gets free. */
+	for (struct net *net = r->nets; net; net = net->next)
+		until_ms = earlier(until_ms, attach_step(net, now_ms));
+	for (struct net *net = r->nets; net; net = net->next)
+		until_ms = earlier(until_ms, run_net(r, net, now_ms));
 	if (!r->kicked && until_ms != UINT64_MAX) /* else it is armed for at once */
 		timer_arm(r->config.timers, &r->timer, until_ms > now_ms ? until_ms - now_ms : 0);
 }

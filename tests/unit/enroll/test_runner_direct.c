@@ -30,26 +30,48 @@ static struct sim_node *with_gateway(struct rig *r, unsigned i)
 	return rig_node(r, GATEWAY + i, NEAR, &preset);
 }
 
-static void add_fleet(struct rig *r)
+static void add_fleet_to(struct rig *r, uint16_t network)
 {
 	for (unsigned i = 0; i < fleet; i++) {
 		struct secret16 key = rig_key((uint8_t)(FIRST + i));
 
-		ck_assert_int_eq(rig_add(r, NETWORK, FIRST + i, &key), ERR_OK);
+		ck_assert_int_eq(rig_add(r, network, FIRST + i, &key), ERR_OK);
 	}
+}
+
+static void add_fleet(struct rig *r)
+{
+	add_fleet_to(r, NETWORK);
+}
+
+static bool is_open(struct rig *r)
+{
+	struct runner_link link;
+
+	return runner_link(r->runner, NETWORK, &link);
+}
+
+static bool is_closed(struct rig *r)
+{
+	return !is_open(r);
 }
 
 #define SILENT 2
 #define HANG_UP_MS 5000 /* a node's patience for a subscription (mesh-protocol §2.3) */
 
-/* Near nodes and nobody else; the first of them never answer the subscription. */
-static void with_silent_ones(struct rig *r, uint64_t seed, unsigned silent, unsigned good)
+/* Near nodes; the first of them never answer the subscription. */
+static void with_fleet(struct rig *r, unsigned silent, unsigned good)
 {
-	rig_open(r, seed);
 	fleet = silent + good;
 	for (unsigned i = 0; i < fleet; i++)
 		sim_node_set_faults(rig_node(r, FIRST + i, NEAR, NULL),
 			i < silent ? SIM_FAULT_NO_CCCD : SIM_FAULT_NONE);
+}
+
+static void with_silent_ones(struct rig *r, uint64_t seed, unsigned silent, unsigned good)
+{
+	rig_open(r, seed);
+	with_fleet(r, silent, good);
 	rig_network(r, NETWORK, NULL);
 	add_fleet(r);
 }
@@ -108,19 +130,22 @@ START_TEST(connects_to_a_few_nodes_at_once)
 }
 END_TEST
 
+/* The other network, whose nodes take each connection that becomes free, is looked at first. */
+START_TEST(silent_nodes_hold_up_no_gateway_of_another_network)
+{
+	struct rig r;
+
+	rig_open(&r, 31);
+	with_fleet(&r, 9, 0);
+	(void)with_gateway(&r, 0);
+	rig_network(&r, NETWORK + 1, NULL);
+	add_fleet_to(&r, NETWORK + 1);
+	ck_assert(rig_run(&r, 2 * HANG_UP_MS, is_open));
+	rig_close(&r);
+}
+END_TEST
+
 /* --- the end of a session --------------------------------------------------------------------- */
-
-static bool is_open(struct rig *r)
-{
-	struct runner_link link;
-
-	return runner_link(r->runner, NETWORK, &link);
-}
-
-static bool is_closed(struct rig *r)
-{
-	return !is_open(r);
-}
 
 static bool first_waits(struct rig *r)
 {
@@ -163,6 +188,7 @@ static void fill(TCase *tc)
 	log_set_level(LOG_LEVEL_ERR);
 	tcase_add_test(tc, silent_nodes_hold_up_nobody);
 	tcase_add_loop_test(tc, connects_to_a_few_nodes_at_once, 0, 5);
+	tcase_add_test(tc, silent_nodes_hold_up_no_gateway_of_another_network);
 	tcase_add_test(tc, outlives_a_gateway_session_that_has_no_part_in_it);
 }
 
