@@ -309,6 +309,16 @@ static uint64_t check_voice(struct net *net, uint64_t now_ms)
 	return UINT64_MAX;
 }
 
+/* One connection is left for nodes, which radio_free counts on. */
+static bool may_attach(const struct runner *r)
+{
+	unsigned sessions = 0;
+
+	for (const struct net *net = r->nets; net; net = net->next)
+		sessions += net->session != NULL;
+	return sessions < LINK_CONNECTIONS_MAX - 1 && runner_may_connect(r);
+}
+
 uint64_t attach_step(struct net *net, uint64_t now_ms)
 {
 	const struct candidate *c;
@@ -330,8 +340,8 @@ uint64_t attach_step(struct net *net, uint64_t now_ms)
 			      : RUNNER_GATHER_MS;
 	if (now_ms < net->since_ms + patience_ms)
 		return net->since_ms + patience_ms;
-	if (!runner_may_connect(net->runner))
-		return UINT64_MAX; /* the end of another attempt wakes us */
+	if (!may_attach(net->runner))
+		return UINT64_MAX; /* the end of another attempt or session wakes us */
 	attach(net, c, now_ms);
 	return net->session ? UINT64_MAX : net->retry_ms;
 }

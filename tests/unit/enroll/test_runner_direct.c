@@ -145,6 +145,32 @@ START_TEST(silent_nodes_hold_up_no_gateway_of_another_network)
 }
 END_TEST
 
+static bool first_saved(struct rig *r)
+{
+	enum job_state state = rig_show(r, FIRST).state;
+
+	return state == JOB_SAVED || state == JOB_JOINED;
+}
+
+/* As many gateway nodes as there are connections. */
+START_TEST(keeps_a_connection_for_nodes_whatever_happens)
+{
+	struct rig r;
+
+	rig_open(&r, 32);
+	for (unsigned i = 0; i < LINK_CONNECTIONS_MAX; i++)
+		(void)with_gateway(&r, i);
+	(void)rig_run(&r, 60000, NULL);
+	ck_assert_uint_eq(link_air_connections(r.link), LINK_CONNECTIONS_MAX - 1);
+	(void)rig_node(&r, FIRST, NEAR, NULL);
+	fleet = 1;
+	add_fleet(&r);
+	ck_assert(rig_run(&r, 30000, first_saved));
+	ck_assert_int_eq(rig_show(&r, FIRST).method, JOB_METHOD_DIRECT);
+	rig_close(&r);
+}
+END_TEST
+
 /* --- the end of a session --------------------------------------------------------------------- */
 
 static bool first_waits(struct rig *r)
@@ -189,6 +215,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, silent_nodes_hold_up_nobody);
 	tcase_add_loop_test(tc, connects_to_a_few_nodes_at_once, 0, 5);
 	tcase_add_test(tc, silent_nodes_hold_up_no_gateway_of_another_network);
+	tcase_add_test(tc, keeps_a_connection_for_nodes_whatever_happens);
 	tcase_add_test(tc, outlives_a_gateway_session_that_has_no_part_in_it);
 }
 
