@@ -280,6 +280,10 @@ static void attach(struct net *net, const struct candidate *c, uint64_t now_ms)
 	secret16_wipe(&target.ltk);
 	if (e == ERR_OK)
 		return;
+	if (e == ERR_FULL) { /* of others: this one has done nothing */
+		net->retry_ms = now_ms + RUNNER_FULL_MS;
+		return;
+	}
 	log_warn("attach_failed network=%u error=\"%s\"", net->id, err_text(e));
 	note_failure(net, now_ms);
 }

@@ -24,6 +24,7 @@ struct meshmsg;
 #define RUNNER_FAILURE_MS 1800000      /* remembered: all candidates are tried in less */
 #define RUNNER_ATTACH_BACKOFF_MS 60000 /* at most */
 #define RUNNER_GIVEN_WAY_MS 1000       /* then another node is looked for, or the same one again */
+#define RUNNER_FULL_MS 1000            /* then a link that has no connection left is asked again */
 #define RUNNER_CLUSTER_MS 10000        /* a gateway node tells its cluster at once (§3.8) */
 #define RUNNER_STORAGE_MS 2000         /* pause after a write that failed */
 /* Connections being made, whoever wants them: the kernel makes one after the other, but one that

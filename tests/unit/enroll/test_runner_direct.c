@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "enroll/batch.h"
 #include "support/rig.h"
 #include "unit/suite.h"
 
@@ -15,19 +16,26 @@
 
 static unsigned fleet;
 
+/* A member of the i-th network. */
+static struct sim_node *add_member(struct rig *r, unsigned i, uint32_t serial, uint16_t node_id)
+{
+	struct sim_enrollment preset = {.enrolled = true,
+		.network_id = (uint16_t)(NETWORK + i),
+		.node_id = node_id,
+		.network_key = rig_key((uint8_t)(KEY + i)),
+		.user_base_key = rig_key(0x61),
+		.organization_key = rig_key(0x62)};
+
+	return rig_node(r, serial, NEAR, &preset);
+}
+
 /* A network with a member that can be its gateway node. */
 static struct sim_node *with_gateway(struct rig *r, unsigned i)
 {
 	struct secret16 key = rig_key((uint8_t)(KEY + i));
-	struct sim_enrollment preset = {.enrolled = true,
-		.network_id = (uint16_t)(NETWORK + i),
-		.node_id = 1,
-		.network_key = key,
-		.user_base_key = rig_key(0x61),
-		.organization_key = rig_key(0x62)};
 
-	rig_network(r, preset.network_id, &key);
-	return rig_node(r, GATEWAY + i, NEAR, &preset);
+	rig_network(r, (uint16_t)(NETWORK + i), &key);
+	return add_member(r, i, GATEWAY + i, 1);
 }
 
 static void add_fleet_to(struct rig *r, uint16_t network)
@@ -171,6 +179,60 @@ START_TEST(keeps_a_connection_for_nodes_whatever_happens)
 }
 END_TEST
 
+static void prefer(struct rig *r, unsigned i, uint32_t gateway_serial)
+{
+	struct secret16 key = rig_key((uint8_t)(KEY + i));
+	struct network_request req = {.id = (uint16_t)(NETWORK + i),
+		.network_key = &key,
+		.gateway_serial = gateway_serial};
+	struct network_view v;
+
+	ck_assert_int_eq(batch_enter(r->batch), ERR_OK);
+	ck_assert_int_eq(batch_leave(r->batch, nodes_network_add(r->nodes, &r->w.now, &WORLD_ADMIN,
+						       &req, &v, NULL)),
+		ERR_OK);
+	ck_assert_int_eq(batch_flush(r->batch), ERR_OK);
+}
+
+static bool all_connected(struct rig *r)
+{
+	return link_air_connections(r->link) == LINK_CONNECTIONS_MAX;
+}
+
+static bool sixth_open(struct rig *r)
+{
+	struct runner_link link;
+
+	return runner_link(r->runner, NETWORK + 5, &link);
+}
+
+/* Five gateway nodes and three nodes that keep us waiting have all connections when a network comes
+ * that prefers one of its two members. */
+START_TEST(blames_no_gateway_for_a_full_link)
+{
+	struct runner_link link;
+	struct rig r;
+
+	rig_open(&r, 33);
+	for (unsigned i = 0; i < 5; i++)
+		(void)with_gateway(&r, i);
+	(void)rig_run(&r, 30000, NULL);
+	fleet = 3;
+	for (unsigned i = 0; i < fleet; i++)
+		sim_node_set_faults(rig_node(&r, FIRST + i, NEAR, NULL), SIM_FAULT_PRE_WAIT);
+	add_fleet(&r);
+	ck_assert(rig_run(&r, 10000, all_connected));
+	(void)add_member(&r, 5, GATEWAY + 5, 1);
+	(void)add_member(&r, 5, GATEWAY + 6, 2);
+	prefer(&r, 5, GATEWAY + 6);
+	ck_assert(!rig_run(&r, 10000, sixth_open));
+	ck_assert(rig_run(&r, 10000, sixth_open));
+	ck_assert(runner_link(r.runner, NETWORK + 5, &link));
+	ck_assert_uint_eq(link.node_id, 2);
+	rig_close(&r);
+}
+END_TEST
+
 /* --- the end of a session --------------------------------------------------------------------- */
 
 static bool first_waits(struct rig *r)
@@ -216,6 +278,7 @@ static void fill(TCase *tc)
 	tcase_add_loop_test(tc, connects_to_a_few_nodes_at_once, 0, 5);
 	tcase_add_test(tc, silent_nodes_hold_up_no_gateway_of_another_network);
 	tcase_add_test(tc, keeps_a_connection_for_nodes_whatever_happens);
+	tcase_add_test(tc, blames_no_gateway_for_a_full_link);
 	tcase_add_test(tc, outlives_a_gateway_session_that_has_no_part_in_it);
 }
 
