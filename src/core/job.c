@@ -19,9 +19,10 @@ static struct job_action nothing(void)
 /* A session of our own with this node is under way and has to be ended. */
 static enum job_do close_if_direct(const struct job *job)
 {
-	bool direct = job->in_flight && job->method == JOB_METHOD_DIRECT;
+	bool direct =
+		job->state == JOB_SAVED ? job_is_asset(job) : job->method == JOB_METHOD_DIRECT;
 
-	return direct && job->state != JOB_SAVED ? JOB_DO_CLOSE : JOB_DO_NOTHING;
+	return direct && job->in_flight ? JOB_DO_CLOSE : JOB_DO_NOTHING;
 }
 
 static void land(struct job *job)
@@ -181,13 +182,21 @@ static struct job_action picked_mesh(struct job *job, const struct job_event *e,
 	return act(JOB_DO_SEND, true);
 }
 
+/* An asset may not be back yet when it is asked first. */
+static uint64_t verify_ms(const struct job *job)
+{
+	if (!job_is_asset(job))
+		return JOB_VERIFY_MS;
+	return job->tries == 1 ? JOB_VERIFY_ASSET_MS : JOB_CONNECT_MS;
+}
+
 static struct job_action on_picked(struct job *job, const struct job_event *e, uint64_t now_ms)
 {
 	if (!job_is_due(job, now_ms) || (job->state != JOB_SAVED && e->method == JOB_METHOD_NONE))
 		return nothing();
 	bump16(&job->tries);
 	if (job->state == JOB_SAVED) {
-		fly(job, now_ms, job_is_asset(job) ? JOB_VERIFY_ASSET_MS : JOB_VERIFY_MS);
+		fly(job, now_ms, verify_ms(job));
 		return act(JOB_DO_VERIFY, false);
 	}
 	job->method = e->method;
@@ -359,12 +368,13 @@ static struct job_action on_expired(struct job *job)
 static struct job_action on_verify_silence(struct job *job, uint64_t now_ms)
 {
 	bool tell = job->tries >= 3 && job->reason != JOB_REASON_NOT_JOINED;
+	enum job_do what = close_if_direct(job);
 
 	land(job);
 	if (tell)
 		job->reason = JOB_REASON_NOT_JOINED;
 	job->next_try_ms = now_ms + backoff_ms(job->tries);
-	return act(JOB_DO_NOTHING, tell);
+	return act(what, tell);
 }
 
 /* What it saw is used up: it may be gone, or have no link to spare. It is asked once more when it

@@ -79,7 +79,7 @@ enum job_method { JOB_METHOD_NONE, JOB_METHOD_DIRECT, JOB_METHOD_DIRECTED, JOB_M
 #define JOB_REMOVE_TRIES_MAX 5
 #define JOB_REMOVE_MS 3600000    /* then it ends unconfirmed, tried or not */
 #define JOB_VERIFY_MS 2500       /* a question for the device info; late answers count, too */
-#define JOB_VERIFY_ASSET_MS 6000 /* a connection of our own with its new key */
+#define JOB_VERIFY_ASSET_MS 6000 /* a first connection of our own with its new key */
 #define JOB_CONNECT_MS 20000     /* a direct connection and its handshake */
 #define JOB_ANSWER_MS 25000      /* 15 s pre-enrollment, erase, save (mesh-protocol §13.1) */
 #define JOB_REBOOT_MS 5000       /* an OK node resets itself after 4.1 to 4.9 s */

@@ -33,6 +33,7 @@ struct link_air {
 	bool dead;
 	bool told_ready;
 	bool scanning;
+	uint32_t patience_ms;
 	uint16_t last_id;
 	struct conn conns[LINK_CONNECTIONS_MAX];
 	size_t first, count; /* a ring */
@@ -190,7 +191,7 @@ static enum err op_connect(void *impl, const struct link_addr *addr, uint16_t *c
 	address[0] = addr->type;
 	memcpy(address + 1, addr->b, sizeof(addr->b));
 	*c = (struct conn){.link = FREE, .id = ++la->last_id, .addr = *addr};
-	e = air_radio_connect(la->radio, address, 15000, &c->link);
+	e = air_radio_connect(la->radio, address, la->patience_ms, &c->link);
 	if (e != ERR_OK)
 		c->link = FREE;
 	*conn = c->id;
@@ -244,6 +245,7 @@ struct link_air *link_air_new(struct air *air, const struct link_events *events,
 	la->air = air;
 	la->events = events;
 	la->arg = arg;
+	la->patience_ms = 15000;
 	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++)
 		la->conns[i].link = FREE;
 	la->radio = air_radio_new(air, &radio_ops, la);
@@ -305,6 +307,11 @@ unsigned link_air_connections(const struct link_air *la)
 	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++)
 		n += la->conns[i].link != FREE;
 	return n;
+}
+
+void link_air_set_patience(struct link_air *la, uint32_t ms)
+{
+	la->patience_ms = ms;
 }
 
 void link_air_kill(struct link_air *la)

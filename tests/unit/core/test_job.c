@@ -562,6 +562,31 @@ START_TEST(sets_no_network_of_what_is_no_asset_or_has_not_joined)
 END_TEST
 
 /* It is enrolled however that ends; the reason tells that it was not done. */
+/* It is our own connection that has to end before the next. */
+START_TEST(connects_again_to_an_asset_that_does_not_prove_itself)
+{
+	struct job_event pick = {.type = JOB_EVENT_PICKED}, timer = {.type = JOB_EVENT_TIMER};
+	struct job j = job_in(JOB_SAVED);
+	uint64_t now_ms = NOW;
+
+	j.node_id = 33000;
+	for (int i = 0; i < 5; i++) {
+		ck_assert_int_eq(job_step(&j, &pick, now_ms).what, JOB_DO_VERIFY);
+		ck_assert_uint_eq(
+			j.deadline_ms, now_ms + (i == 0 ? JOB_VERIFY_ASSET_MS : JOB_CONNECT_MS));
+		now_ms = j.deadline_ms;
+		ck_assert_int_eq(job_step(&j, &timer, now_ms).what, JOB_DO_CLOSE);
+		ck_assert(!j.in_flight);
+		now_ms = j.next_try_ms;
+	}
+	ck_assert_int_eq(j.state, JOB_SAVED);
+	(void)job_step(&j, &pick, now_ms);
+	j.expires_ms = now_ms;
+	ck_assert_int_eq(job_step(&j, &timer, now_ms).what, JOB_DO_CLOSE);
+	ck_assert_int_eq(j.state, JOB_FAILED);
+}
+END_TEST
+
 START_TEST(stays_joined_when_its_network_could_not_be_set)
 {
 	static const struct {
@@ -646,6 +671,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, lets_the_mesh_reach_a_member_without_its_key);
 	tcase_add_test(tc, sets_the_network_of_an_asset);
 	tcase_add_test(tc, sets_no_network_of_what_is_no_asset_or_has_not_joined);
+	tcase_add_test(tc, connects_again_to_an_asset_that_does_not_prove_itself);
 	tcase_add_test(tc, stays_joined_when_its_network_could_not_be_set);
 	tcase_add_test(tc, names_every_state_reason_and_method);
 }

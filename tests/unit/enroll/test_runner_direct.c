@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "enr/meshadv.h"
+#include "enr/serial.h"
 #include "enroll/batch.h"
 #include "support/rig.h"
 #include "unit/suite.h"
@@ -271,6 +273,71 @@ START_TEST(outlives_a_gateway_session_that_has_no_part_in_it)
 }
 END_TEST
 
+#define TAG FIRST
+#define PATIENCE_MS 45000 /* of link_bluez for a silent peer */
+
+static struct sim_node *with_tag(struct rig *r)
+{
+	struct secret16 key = rig_key((uint8_t)TAG);
+	char serial[SERIAL_TEXT_SIZE];
+	struct node_request req = {
+		.serial = serial, .node_key = &key, .asset = true, .network_id = NETWORK};
+	struct sim_spec spec;
+	struct node_view v;
+	struct sim_node *tag;
+
+	sim_spec_init(&spec);
+	spec.serial_index = TAG;
+	spec.node_key = key;
+	spec.device_type = MESHADV_DEVICE_ASSET;
+	spec.gateway_rssi_dbm = NEAR;
+	ck_assert_int_eq(air_add_node(r->air, &spec, NULL, &tag), ERR_OK);
+	serial_print(TAG, serial);
+	ck_assert_int_eq(batch_enter(r->batch), ERR_OK);
+	ck_assert_int_eq(
+		batch_leave(r->batch, nodes_add(r->nodes, &r->w.now, &WORLD_ADMIN, &req, &v, NULL)),
+		ERR_OK);
+	ck_assert_int_eq(batch_flush(r->batch), ERR_OK);
+	return tag;
+}
+
+static bool one_connected(struct rig *r)
+{
+	return link_air_connections(r->link) == 1;
+}
+
+static bool none_connected(struct rig *r)
+{
+	return link_air_connections(r->link) == 0;
+}
+
+static bool first_joined(struct rig *r)
+{
+	return rig_show(r, FIRST).state == JOB_JOINED;
+}
+
+/* Saved, and then it cannot be connected to for its proof: nor is it tried for longer than an
+ * attempt takes. */
+START_TEST(ends_the_connection_to_an_asset_that_does_not_prove_itself)
+{
+	struct sim_node *tag;
+	struct rig r;
+
+	rig_open(&r, 34);
+	link_air_set_patience(r.link, PATIENCE_MS);
+	rig_network(&r, NETWORK, NULL);
+	tag = with_tag(&r);
+	ck_assert(rig_run(&r, 30000, first_saved));
+	ck_assert(rig_run(&r, 1000, none_connected));
+	sim_node_set_faults(tag, SIM_FAULT_NO_CONNECT);
+	ck_assert(rig_run(&r, 20000, one_connected));
+	ck_assert(rig_run(&r, JOB_CONNECT_MS + 100, none_connected));
+	sim_node_set_faults(tag, SIM_FAULT_NONE);
+	ck_assert(rig_run(&r, 10000, first_joined));
+	rig_close(&r);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
 	log_set_level(LOG_LEVEL_ERR);
@@ -280,6 +347,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, keeps_a_connection_for_nodes_whatever_happens);
 	tcase_add_test(tc, blames_no_gateway_for_a_full_link);
 	tcase_add_test(tc, outlives_a_gateway_session_that_has_no_part_in_it);
+	tcase_add_test(tc, ends_the_connection_to_an_asset_that_does_not_prove_itself);
 }
 
 int main(void)
