@@ -151,7 +151,7 @@ static void lose_attempts(struct net *net)
 
 	for (size_t i = 0; i < r->entry_count; i++) {
 		struct entry *en = r->entries[i];
-		bool asks = en->net == net && en->job.state == JOB_SAVED;
+		bool asks = en->net == net && en->job.state == JOB_SAVED && !job_is_asset(&en->job);
 
 		if (en->job.in_flight && (asks || en->via == net))
 			runner_apply(en, &(struct job_event){.type = JOB_EVENT_LINK_LOST});

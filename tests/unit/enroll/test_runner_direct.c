@@ -306,6 +306,11 @@ static bool one_connected(struct rig *r)
 	return link_air_connections(r->link) == 1;
 }
 
+static bool two_connected(struct rig *r)
+{
+	return link_air_connections(r->link) == 2;
+}
+
 static bool none_connected(struct rig *r)
 {
 	return link_air_connections(r->link) == 0;
@@ -316,24 +321,46 @@ static bool first_joined(struct rig *r)
 	return rig_show(r, FIRST).state == JOB_JOINED;
 }
 
-/* Saved, and then it cannot be connected to for its proof: nor is it tried for longer than an
- * attempt takes. */
+/* Saved, and it cannot be connected to for its proof from now on. */
+static struct sim_node *with_saved_tag(struct rig *r)
+{
+	struct sim_node *tag = with_tag(r);
+
+	link_air_set_patience(r->link, PATIENCE_MS);
+	ck_assert(rig_run(r, 30000, first_saved));
+	(void)rig_run(r, 1000, NULL);
+	sim_node_set_faults(tag, SIM_FAULT_NO_CONNECT);
+	return tag;
+}
+
 START_TEST(ends_the_connection_to_an_asset_that_does_not_prove_itself)
 {
 	struct sim_node *tag;
 	struct rig r;
 
 	rig_open(&r, 34);
-	link_air_set_patience(r.link, PATIENCE_MS);
 	rig_network(&r, NETWORK, NULL);
-	tag = with_tag(&r);
-	ck_assert(rig_run(&r, 30000, first_saved));
-	ck_assert(rig_run(&r, 1000, none_connected));
-	sim_node_set_faults(tag, SIM_FAULT_NO_CONNECT);
+	tag = with_saved_tag(&r);
 	ck_assert(rig_run(&r, 20000, one_connected));
 	ck_assert(rig_run(&r, JOB_CONNECT_MS + 100, none_connected));
 	sim_node_set_faults(tag, SIM_FAULT_NONE);
 	ck_assert(rig_run(&r, 10000, first_joined));
+	rig_close(&r);
+}
+END_TEST
+
+/* An asset does not prove itself through the mesh. */
+START_TEST(a_lost_gateway_is_not_the_end_of_that_attempt)
+{
+	struct sim_node *gateway;
+	struct rig r;
+
+	rig_open(&r, 35);
+	gateway = with_gateway(&r, 0);
+	(void)with_saved_tag(&r);
+	ck_assert(rig_run(&r, 20000, two_connected));
+	sim_node_power(gateway, false);
+	ck_assert(rig_run(&r, JOB_CONNECT_MS + 100, none_connected));
 	rig_close(&r);
 }
 END_TEST
@@ -348,6 +375,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, blames_no_gateway_for_a_full_link);
 	tcase_add_test(tc, outlives_a_gateway_session_that_has_no_part_in_it);
 	tcase_add_test(tc, ends_the_connection_to_an_asset_that_does_not_prove_itself);
+	tcase_add_test(tc, a_lost_gateway_is_not_the_end_of_that_attempt);
 }
 
 int main(void)
