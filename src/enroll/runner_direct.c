@@ -47,9 +47,11 @@ static void on_opened(void *arg, struct mesh_session *s, uint16_t node_id)
 	(void)s;
 	(void)node_id;
 	en->session_open = true;
-	if (en->job.state == JOB_SAVED) { /* an asset: that it takes its key is the proof */
+	if (en->job.state == JOB_SAVED && job_is_asset(&en->job)) { /* its proof, however late */
 		runner_apply(
 			en, &(struct job_event){.type = JOB_EVENT_INFO, .serial = en->job.serial});
+		direct_close(en);
+	} else if (!en->job.in_flight) { /* its attempt has ended meanwhile */
 		direct_close(en);
 	} else if (again) { /* after DEAD_DATA: what was sent may be lost */
 		direct_send(en);

@@ -134,6 +134,12 @@ static uint64_t next_ms(struct rig *r, uint64_t end_ms)
 	return at < end_ms ? at : end_ms;
 }
 
+static void fail_commit(struct rig *r)
+{
+	store_rollback(r->w.store);
+	need(batch_flush(r->batch) != ERR_OK, "a commit that fails");
+}
+
 static void turn(struct rig *r, uint64_t at_ms)
 {
 	air_run_until(r->air, at_ms);
@@ -144,6 +150,8 @@ static void turn(struct rig *r, uint64_t at_ms)
 		return;
 	if (r->kill_before != 0 && r->commits + 1 == r->kill_before)
 		r->killed = true;
+	else if (r->commits_fail)
+		fail_commit(r);
 	else
 		NEED(batch_flush(r->batch));
 }

@@ -365,6 +365,38 @@ START_TEST(a_lost_gateway_is_not_the_end_of_that_attempt)
 }
 END_TEST
 
+/* The attempt with the only node is over while its session is being opened, and the commit that
+ * would have ended it fails. The job's state is the same before and after. */
+static struct sim_node *with_forgotten_session(struct rig *r, uint64_t seed)
+{
+	struct sim_node *node;
+
+	rig_open(r, seed);
+	link_air_set_patience(r->link, PATIENCE_MS);
+	rig_network(r, NETWORK, NULL);
+	with_fleet(r, 1, 0);
+	add_fleet(r);
+	ck_assert(rig_run(r, 2 * HANG_UP_MS, first_waits));
+	node = air_find(r->air, FIRST);
+	sim_node_set_faults(node, SIM_FAULT_NO_CONNECT);
+	ck_assert(rig_run(r, 10000, one_connected));
+	(void)rig_run(r, JOB_CONNECT_MS - 100, NULL);
+	r->commits_fail = true;
+	(void)rig_run(r, 200, NULL);
+	r->commits_fail = false;
+	return node;
+}
+
+START_TEST(closes_a_session_that_opens_for_nobody)
+{
+	struct rig r;
+
+	sim_node_set_faults(with_forgotten_session(&r, 36), SIM_FAULT_NONE);
+	ck_assert(rig_run(&r, 30000, first_saved));
+	rig_close(&r);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
 	log_set_level(LOG_LEVEL_ERR);
@@ -376,6 +408,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, outlives_a_gateway_session_that_has_no_part_in_it);
 	tcase_add_test(tc, ends_the_connection_to_an_asset_that_does_not_prove_itself);
 	tcase_add_test(tc, a_lost_gateway_is_not_the_end_of_that_attempt);
+	tcase_add_test(tc, closes_a_session_that_opens_for_nobody);
 }
 
 int main(void)
