@@ -111,6 +111,7 @@ static struct nodes_event event_of(const struct job *job, uint16_t network_id, u
 static void recover(struct runner *r, uint32_t serial, enum err e)
 {
 	struct node_row row;
+	struct entry *en;
 
 	if (e != ERR_STATE && e != ERR_EXPIRED) {
 		log_err("store_failed error=\"%s\"", err_text(e));
@@ -119,6 +120,9 @@ static void recover(struct runner *r, uint32_t serial, enum err e)
 	e = runner_refresh(r, serial, &row);
 	if (e != ERR_OK && e != ERR_NOT_FOUND)
 		log_err("store_failed error=\"%s\"", err_text(e));
+	en = runner_find(r, serial);
+	if (en && !en->job.in_flight) /* what was to be done after the commit */
+		direct_close(en);
 	runner_kick(r);
 }
 

@@ -387,6 +387,16 @@ static struct sim_node *with_forgotten_session(struct rig *r, uint64_t seed)
 	return node;
 }
 
+START_TEST(closes_a_session_though_its_end_could_not_be_stored)
+{
+	struct rig r;
+
+	(void)with_forgotten_session(&r, 37);
+	ck_assert(none_connected(&r));
+	rig_close(&r);
+}
+END_TEST
+
 START_TEST(closes_a_session_that_opens_for_nobody)
 {
 	struct rig r;
@@ -408,6 +418,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, outlives_a_gateway_session_that_has_no_part_in_it);
 	tcase_add_test(tc, ends_the_connection_to_an_asset_that_does_not_prove_itself);
 	tcase_add_test(tc, a_lost_gateway_is_not_the_end_of_that_attempt);
+	tcase_add_test(tc, closes_a_session_though_its_end_could_not_be_stored);
 	tcase_add_test(tc, closes_a_session_that_opens_for_nobody);
 }
 
