@@ -58,7 +58,7 @@ static bool direct_is_better(const struct look *l, const struct job *job)
 {
 	if (!job_in_range(job, l->now_ms) || is_told(l, job))
 		return false;
-	if (!l->s->attached || job_is_direct_only(job))
+	if ((!l->s->attached && !l->s->opening) || job_is_direct_only(job))
 		return true;
 	return job->ear_rssi >= SCHEDULE_RSSI_MIN && job->link_fails < 2;
 }

@@ -18,6 +18,7 @@
 /* What is known beside the jobs. Zero-initialised by the caller at the start of a session. */
 struct schedule {
 	bool attached;      /* a gateway node of the network is connected */
+	bool opening;       /* ... is being connected to */
 	bool radio_free;    /* our own radio may make one more connection */
 	uint64_t survey_ms; /* last survey, 0 none */
 };

@@ -269,6 +269,7 @@ static bool radio_free(const struct runner *r)
 static void look_around(struct net *net)
 {
 	net->schedule.attached = attach_is_open(net);
+	net->schedule.opening = attach_is_opening(net);
 	net->schedule.radio_free = radio_free(net->runner);
 	for (size_t i = 0; i < net->job_count; i++) {
 		const struct entry *en = entry_of(net->jobs[i]);

@@ -118,6 +118,26 @@ START_TEST(leaves_a_weak_node_to_the_mesh_if_there_is_one)
 }
 END_TEST
 
+/* What the mesh is left when there is one waits for it; what nobody else can do does not. */
+START_TEST(waits_for_the_mesh_that_is_about_to_be_there)
+{
+	struct schedule s = {.opening = true, .radio_free = true};
+
+	make_jobs(1);
+	heard(&jobs[0], -97, NOW);
+	ck_assert_int_eq(schedule_pick(&s, table, 1, NOW).what, SCHEDULE_SLEEP);
+	jobs[0].keyless = true;
+	ck_assert_int_eq(schedule_pick(&s, table, 1, NOW).what, SCHEDULE_DIRECT);
+	jobs[0].keyless = false;
+	heard(&jobs[0], -60, NOW);
+	ck_assert_int_eq(schedule_pick(&s, table, 1, NOW).what, SCHEDULE_DIRECT);
+	jobs[0].link_fails = 2;
+	ck_assert_int_eq(schedule_pick(&s, table, 1, NOW).what, SCHEDULE_SLEEP);
+	s.opening = false;
+	ck_assert_int_eq(schedule_pick(&s, table, 1, NOW).what, SCHEDULE_DIRECT);
+}
+END_TEST
+
 START_TEST(turns_to_the_mesh_after_two_failed_connections)
 {
 	struct schedule s = {.attached = true, .radio_free = true};
@@ -582,6 +602,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, goes_direct_to_what_our_own_radio_hears);
 	tcase_add_test(tc, begins_nothing_before_the_last_session_has_ended);
 	tcase_add_test(tc, leaves_a_weak_node_to_the_mesh_if_there_is_one);
+	tcase_add_test(tc, waits_for_the_mesh_that_is_about_to_be_there);
 	tcase_add_test(tc, turns_to_the_mesh_after_two_failed_connections);
 	tcase_add_test(tc, waits_while_there_is_neither_gateway_nor_sight);
 	tcase_add_test(tc, surveys_eleven_at_a_time_then_broadcasts);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "core/schedule.h"
 #include "enr/meshadv.h"
 #include "enr/serial.h"
 #include "enroll/batch.h"
@@ -15,6 +16,7 @@
 #define GATEWAY 2672000u
 #define FIRST 2673001u
 #define NEAR (-60)
+#define WEAK (SCHEDULE_RSSI_MIN - 3)
 
 static unsigned fleet;
 
@@ -235,18 +237,57 @@ START_TEST(blames_no_gateway_for_a_full_link)
 }
 END_TEST
 
-/* --- the end of a session --------------------------------------------------------------------- */
-
-static bool first_waits(struct rig *r)
-{
-	return rig_show(r, FIRST).state == JOB_WAITING;
-}
-
 static bool first_asked_directly(struct rig *r)
 {
 	struct node_view v = rig_show(r, FIRST);
 
 	return v.state == JOB_SENT && v.method == JOB_METHOD_DIRECT;
+}
+
+static const char *state_of(struct rig *r)
+{
+	static struct runner_status status;
+
+	runner_status(r->runner, &status);
+	return status.state;
+}
+
+static bool is_connecting(struct rig *r)
+{
+	return strcmp(state_of(r), "connecting") == 0;
+}
+
+static bool is_searching(struct rig *r)
+{
+	return strcmp(state_of(r), "searching") == 0;
+}
+
+/* The mesh would do better, and may be there soon. When it is not, our own radio is all. */
+START_TEST(a_weak_node_waits_for_the_gateway_that_is_being_connected_to)
+{
+	struct rig r;
+
+	rig_open(&r, 38);
+	sim_node_set_faults(with_gateway(&r, 0), SIM_FAULT_NO_CCCD);
+	(void)rig_node(&r, FIRST, WEAK, NULL);
+	ck_assert(rig_run(&r, 10000, is_connecting));
+	fleet = 1;
+	add_fleet(&r);
+	most = 0;
+	(void)rig_run(&r, HANG_UP_MS - 1000, count_most);
+	ck_assert(is_connecting(&r));
+	ck_assert_uint_eq(most, 1);
+	ck_assert(rig_run(&r, 10000, is_searching));
+	ck_assert(rig_run(&r, 10000, first_asked_directly));
+	rig_close(&r);
+}
+END_TEST
+
+/* --- the end of a session --------------------------------------------------------------------- */
+
+static bool first_waits(struct rig *r)
+{
+	return rig_show(r, FIRST).state == JOB_WAITING;
 }
 
 /* The gateway node had asked it before, in vain. */
@@ -415,6 +456,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, silent_nodes_hold_up_no_gateway_of_another_network);
 	tcase_add_test(tc, keeps_a_connection_for_nodes_whatever_happens);
 	tcase_add_test(tc, blames_no_gateway_for_a_full_link);
+	tcase_add_test(tc, a_weak_node_waits_for_the_gateway_that_is_being_connected_to);
 	tcase_add_test(tc, outlives_a_gateway_session_that_has_no_part_in_it);
 	tcase_add_test(tc, ends_the_connection_to_an_asset_that_does_not_prove_itself);
 	tcase_add_test(tc, a_lost_gateway_is_not_the_end_of_that_attempt);
