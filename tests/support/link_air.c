@@ -20,7 +20,8 @@ struct conn {
 	uint16_t id;   /* of ours */
 	struct link_addr addr;
 	bool ready;
-	bool ours; /* we hung up */
+	bool ours;         /* we hung up */
+	uint64_t until_ms; /* then it is done */
 };
 
 #define FREE 0xFFFF
@@ -34,6 +35,7 @@ struct link_air {
 	bool told_ready;
 	bool scanning;
 	uint32_t patience_ms;
+	uint64_t hang_up_ms;
 	uint16_t last_id;
 	struct conn conns[LINK_CONNECTIONS_MAX];
 	size_t first, count; /* a ring */
@@ -213,10 +215,12 @@ static void op_disconnect(void *impl, uint16_t conn)
 	struct link_air *la = impl;
 	struct conn *c = by_id(la, conn);
 
-	if (!c || la->dead)
+	if (!c || la->dead || c->ours)
 		return;
 	c->ours = true;
-	air_radio_disconnect(la->radio, c->link);
+	c->until_ms = air_now_ms(la->air) + la->hang_up_ms;
+	if (la->hang_up_ms == 0)
+		air_radio_disconnect(la->radio, c->link);
 }
 
 static void op_free(void *impl)
@@ -282,9 +286,23 @@ static void tell(struct link_air *la, const struct happening *h)
 	}
 }
 
+/* With the next thing that happens, an advert at the latest. */
+static void hang_up_late(struct link_air *la)
+{
+	for (size_t i = 0; i < LINK_CONNECTIONS_MAX && la->hang_up_ms > 0; i++) {
+		const struct conn *c = &la->conns[i];
+
+		if (c->link != FREE && c->ours && air_now_ms(la->air) >= c->until_ms)
+			air_radio_disconnect(la->radio, c->link);
+	}
+}
+
 bool link_air_deliver(struct link_air *la)
 {
-	bool any = la->count > 0 || !la->told_ready;
+	bool any;
+
+	hang_up_late(la);
+	any = la->count > 0 || !la->told_ready;
 
 	if (!la->told_ready) {
 		la->told_ready = true;
@@ -312,6 +330,11 @@ unsigned link_air_connections(const struct link_air *la)
 void link_air_set_patience(struct link_air *la, uint32_t ms)
 {
 	la->patience_ms = ms;
+}
+
+void link_air_set_hang_up(struct link_air *la, uint64_t ms)
+{
+	la->hang_up_ms = ms;
 }
 
 void link_air_kill(struct link_air *la)

@@ -19,8 +19,10 @@ struct link link_air_link(struct link_air *la);
 bool link_air_deliver(struct link_air *la);
 /* Connections that are up or being made. */
 unsigned link_air_connections(const struct link_air *la);
-/* How long a peer is waited for from now on; 15 s at first, bluetoothd takes 45. */
+/* How long a peer is waited for from now on; 15 s at first; link_bluez takes 45. */
 void link_air_set_patience(struct link_air *la, uint32_t ms);
+/* How long our own hanging up takes from now on; no time at first. */
+void link_air_set_hang_up(struct link_air *la, uint64_t ms);
 /* From now on nothing leaves and nothing comes: the process is dead. */
 void link_air_kill(struct link_air *la);
 

@@ -283,6 +283,35 @@ START_TEST(a_weak_node_waits_for_the_gateway_that_is_being_connected_to)
 }
 END_TEST
 
+static bool saw_both;
+
+static bool count_most_with_gateway(struct rig *r)
+{
+	(void)count_most(r);
+	saw_both = saw_both || (is_connecting(r) && link_air_connections(r->link) > 1);
+	return false;
+}
+
+/* A gateway node that stays silent is one of the three, too. */
+START_TEST(connects_to_a_few_at_once_gateways_included)
+{
+	for (uint64_t seed = 40; seed < 45; seed++) {
+		struct rig r;
+
+		rig_open(&r, seed);
+		sim_node_set_faults(with_gateway(&r, 0), SIM_FAULT_NO_CCCD);
+		with_fleet(&r, 4, 0);
+		add_fleet(&r);
+		most = 0;
+		saw_both = false;
+		(void)rig_run(&r, 120000, count_most_with_gateway);
+		ck_assert_uint_eq(most, 3);
+		ck_assert(saw_both);
+		rig_close(&r);
+	}
+}
+END_TEST
+
 /* --- the end of a session --------------------------------------------------------------------- */
 
 static bool first_waits(struct rig *r)
@@ -315,7 +344,7 @@ START_TEST(outlives_a_gateway_session_that_has_no_part_in_it)
 END_TEST
 
 #define TAG FIRST
-#define PATIENCE_MS 45000 /* of link_bluez for a silent peer */
+#define PATIENCE_MS 45000 /* of link_bluez, for a silent peer */
 
 static struct sim_node *with_tag(struct rig *r)
 {
@@ -448,6 +477,33 @@ START_TEST(closes_a_session_that_opens_for_nobody)
 }
 END_TEST
 
+static bool first_had_no_link(struct rig *r)
+{
+	return rig_show(r, FIRST).reason == JOB_REASON_NO_LINK;
+}
+
+/* Ordered again while the connection of its last order is still going away. */
+START_TEST(waits_for_the_end_of_the_last_session)
+{
+	struct secret16 key = rig_key((uint8_t)FIRST);
+	struct rig r;
+
+	rig_open(&r, 39);
+	link_air_set_hang_up(r.link, 2000);
+	rig_network(&r, NETWORK, NULL);
+	with_fleet(&r, 1, 0);
+	add_fleet(&r);
+	ck_assert(rig_run(&r, 10000, one_connected));
+	ck_assert_int_eq(rig_order(&r, FIRST, nodes_cancel), ERR_OK);
+	ck_assert_int_eq(rig_add(&r, NETWORK, FIRST, &key), ERR_OK);
+	sim_node_set_faults(air_find(r.air, FIRST), SIM_FAULT_NONE);
+	ck_assert(!rig_run(&r, 1500, first_had_no_link));
+	ck_assert(rig_run(&r, 5000, first_saved));
+	ck_assert_uint_eq(rig_show(&r, FIRST).attempts, 1);
+	rig_close(&r);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
 	log_set_level(LOG_LEVEL_ERR);
@@ -457,11 +513,13 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, keeps_a_connection_for_nodes_whatever_happens);
 	tcase_add_test(tc, blames_no_gateway_for_a_full_link);
 	tcase_add_test(tc, a_weak_node_waits_for_the_gateway_that_is_being_connected_to);
+	tcase_add_test(tc, connects_to_a_few_at_once_gateways_included);
 	tcase_add_test(tc, outlives_a_gateway_session_that_has_no_part_in_it);
 	tcase_add_test(tc, ends_the_connection_to_an_asset_that_does_not_prove_itself);
 	tcase_add_test(tc, a_lost_gateway_is_not_the_end_of_that_attempt);
 	tcase_add_test(tc, closes_a_session_though_its_end_could_not_be_stored);
 	tcase_add_test(tc, closes_a_session_that_opens_for_nobody);
+	tcase_add_test(tc, waits_for_the_end_of_the_last_session);
 }
 
 int main(void)
