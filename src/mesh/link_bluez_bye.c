@@ -14,7 +14,9 @@
 
 #define CALL_MS 50000
 #define LINGER_MS 6000
-/* Behind Connects to peers that are slow to answer, or do not. */
+/* Then no further Connect is begun, and the last answer to the others ends the wait. */
+#define TURN_MS 3000
+/* Behind Connects to peers that do not answer. */
 #define PATIENCE_MS 10000
 /* bluetoothd waits for 2 s before it ends a link. */
 #define UNDER_WAY_MS 4000
@@ -139,12 +141,19 @@ void bz_byes_gone(struct bz *bz, const char *path)
 		drop(b);
 }
 
-bool bz_byes_under_way(const struct bz *bz)
+static bool goes_first(const struct bz_bye *b, uint64_t now_ms)
+{
+	if (b->call)
+		return now_ms < b->called_ms + UNDER_WAY_MS;
+	return b->path[0] != '\0' && now_ms >= b->due_ms + TURN_MS;
+}
+
+bool bz_byes_go_first(const struct bz *bz)
 {
 	uint64_t now_ms = timers_now(bz->timers);
 
 	for (size_t i = 0; i < BZ_BYES_MAX; i++)
-		if (bz->byes[i].call && now_ms < bz->byes[i].called_ms + UNDER_WAY_MS)
+		if (goes_first(&bz->byes[i], now_ms))
 			return true;
 	return false;
 }

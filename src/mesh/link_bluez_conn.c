@@ -363,7 +363,7 @@ static enum wait_step wait_decide(const struct bz_conn *c, uint64_t now_ms)
 
 		return is_due ? STEP_HANG_UP : STEP_HOLD;
 	}
-	if (bz_byes_under_way(c->bz))
+	if (bz_byes_go_first(c->bz))
 		return STEP_HOLD;
 	return bz_conns_in_flight(c->bz) < IN_FLIGHT_MAX ? STEP_CONNECT : STEP_HOLD;
 }

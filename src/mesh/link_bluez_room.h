@@ -88,8 +88,8 @@ void bz_linger(struct bz *bz, const char *path);
 void bz_hang_up_now(struct bz *bz, const char *path);
 /* The link has ended. */
 void bz_byes_gone(struct bz *bz, const char *path);
-/* A Disconnect is under way: Connect shall wait. */
-bool bz_byes_under_way(const struct bz *bz);
+/* A Disconnect is under way, or has waited for long: Connect shall wait. */
+bool bz_byes_go_first(const struct bz *bz);
 /* A Connect was answered. */
 void bz_byes_review(struct bz *bz);
 /* All links are gone. */

@@ -98,7 +98,7 @@ static void put_report(DBusMessageIter *dict)
 	dbus_message_iter_close_container(dict, &entry);
 }
 
-enum thing { THING_ADAPTER, THING_OTHER, THING_DEVICE, THING_RX, THING_TX };
+enum thing { THING_ADAPTER, THING_OTHER, THING_THIRD, THING_DEVICE, THING_RX, THING_TX };
 
 static void put_properties(const struct bluez_script *s, DBusMessageIter *dict, enum thing thing)
 {
@@ -108,7 +108,9 @@ static void put_properties(const struct bluez_script *s, DBusMessageIter *dict, 
 		put_bool(dict, "Discovering", true);
 		break;
 	case THING_OTHER:
-		put_string(dict, "Address", "C0:E5:00:00:00:02");
+	case THING_THIRD:
+		put_string(dict, "Address",
+			thing == THING_OTHER ? "C0:E5:00:00:00:02" : "C0:E5:00:00:00:03");
 		put_string(dict, "AddressType", "random");
 		break;
 	case THING_DEVICE:
@@ -129,8 +131,8 @@ static void put_properties(const struct bluez_script *s, DBusMessageIter *dict, 
 static const struct {
 	const char *path, *interface;
 } things[] = {{SCRIPT_ADAPTER, "org.bluez.Adapter1"}, {SCRIPT_OTHER, "org.bluez.Device1"},
-	{SCRIPT_DEVICE, "org.bluez.Device1"}, {SCRIPT_RX, "org.bluez.GattCharacteristic1"},
-	{SCRIPT_TX, "org.bluez.GattCharacteristic1"}};
+	{SCRIPT_THIRD, "org.bluez.Device1"}, {SCRIPT_DEVICE, "org.bluez.Device1"},
+	{SCRIPT_RX, "org.bluez.GattCharacteristic1"}, {SCRIPT_TX, "org.bluez.GattCharacteristic1"}};
 
 /* a{sa{sv}} */
 static void put_interfaces(const struct bluez_script *s, DBusMessageIter *it, enum thing thing)

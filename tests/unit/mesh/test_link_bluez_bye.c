@@ -77,6 +77,27 @@ START_TEST(link_is_ended_after_a_while_whatever_is_being_made)
 }
 END_TEST
 
+/* Else there would never be a moment without one. */
+START_TEST(no_other_link_is_begun_once_an_end_has_waited)
+{
+	static const struct link_addr third = {1, {3, 0, 0, 0, 0xE5, 0xC0}};
+
+	begin_lingering();
+	bz.answers[SCRIPT_CONNECT].is_silent = true;
+	connect_other();
+	until(&bz.calls[SCRIPT_CONNECT], 2);
+	pass_ms(9000);
+	ck_assert_int_eq(link_.ops->connect(link_.impl, &third, &conn), ERR_OK);
+	pass_ms(1);
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_CONNECT], 2);
+	bluez_script_answer_late(&bz);
+	until(&bz.calls[SCRIPT_DISCONNECT], 1);
+	until(&bz.calls[SCRIPT_CONNECT], 3); /* when that was answered */
+	end();
+}
+END_TEST
+
 static void begin_ending(void)
 {
 	begin_lingering();
@@ -151,6 +172,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, link_that_does_not_is_ended);
 	tcase_add_test(tc, link_is_ended_when_no_other_is_being_made);
 	tcase_add_test(tc, link_is_ended_after_a_while_whatever_is_being_made);
+	tcase_add_test(tc, no_other_link_is_begun_once_an_end_has_waited);
 	tcase_add_test(tc, no_link_is_made_while_another_is_ended);
 	tcase_add_test(tc, no_link_is_made_until_the_end_was_answered);
 	tcase_add_test(tc, an_end_without_answer_holds_nobody_up_for_long);
