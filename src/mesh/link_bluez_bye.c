@@ -48,27 +48,27 @@ static void on_answered(void *arg, DBusMessage *reply)
 	bz_conns_poll(bz);
 }
 
-static void on_ignored(void *arg, DBusMessage *reply)
+static bool send_disconnect(
+	struct bz *bz, const char *path, dbus_reply_fn *fn, void *arg, struct dbus_call **call)
 {
-	(void)arg;
-	(void)reply;
+	enum err e = bz_call(bz, path, "org.bluez.Device1", "Disconnect", DBUS_TYPE_INVALID, NULL,
+		CALL_MS, fn, arg, call);
+
+	if (e != ERR_OK)
+		log_debug("bluez: Disconnect not sent error=%s", err_text(e));
+	return e == ERR_OK;
 }
 
 void bz_hang_up_now(struct bz *bz, const char *path)
 {
-	if (bz_call(bz, path, "org.bluez.Device1", "Disconnect", DBUS_TYPE_INVALID, NULL, CALL_MS,
-		    on_ignored, bz, NULL) != ERR_OK)
-		log_debug("bluez: Disconnect not sent");
+	(void)send_disconnect(bz, path, bz_ignore, bz, NULL);
 }
 
 static void call(struct bz_bye *b, uint64_t now_ms)
 {
 	b->called_ms = now_ms;
-	if (bz_call(b->bz, b->path, "org.bluez.Device1", "Disconnect", DBUS_TYPE_INVALID, NULL,
-		    CALL_MS, on_answered, b, &b->call) == ERR_OK)
-		return;
-	log_debug("bluez: Disconnect not sent");
-	drop(b);
+	if (!send_disconnect(b->bz, b->path, on_answered, b, &b->call))
+		drop(b);
 }
 
 /* When it is to be looked at again; UINT64_MAX: when it is answered. */

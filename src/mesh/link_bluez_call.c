@@ -26,6 +26,12 @@ static enum err send_call(struct bz *bz, DBusMessage *msg, bool is_complete, int
 	return dbus_loop_call(bz->dbus, msg, timeout_ms, fn, arg, call);
 }
 
+void bz_ignore(void *arg, DBusMessage *reply)
+{
+	(void)arg;
+	(void)reply;
+}
+
 enum err bz_call(struct bz *bz, const char *path, const char *interface, const char *method,
 	int type, const void *value, int timeout_ms, dbus_reply_fn *fn, void *arg,
 	struct dbus_call **call)

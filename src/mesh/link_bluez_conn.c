@@ -53,12 +53,6 @@ static struct bz_object *char_of(const struct bz_conn *c, enum bz_kind kind)
 	return bz_objects_char(&c->bz->objects, c->path, kind);
 }
 
-static void on_ignored(void *arg, DBusMessage *reply)
-{
-	(void)arg;
-	(void)reply;
-}
-
 /* --- the end of a connection -------------------------------------------------------------------
  */
 
@@ -71,7 +65,7 @@ static void let_go(struct bz_conn *c)
 	bz_io_close(c);
 	if (c->is_subscribed && tx &&
 		bz_call(c->bz, tx->path, "org.bluez.GattCharacteristic1", "StopNotify",
-			DBUS_TYPE_INVALID, NULL, CALL_MS, on_ignored, c->bz, NULL) != ERR_OK)
+			DBUS_TYPE_INVALID, NULL, CALL_MS, bz_ignore, c->bz, NULL) != ERR_OK)
 		log_debug("bluez: StopNotify not sent");
 	c->is_subscribed = false;
 }

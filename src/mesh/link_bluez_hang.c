@@ -114,18 +114,12 @@ void bz_hang_reset(struct bz *bz)
 	bz->hang.since_ms = 0;
 }
 
-static void on_ignored(void *arg, DBusMessage *reply)
-{
-	(void)arg;
-	(void)reply;
-}
-
 void bz_hang_free(struct bz *bz)
 {
 	bool was_off = bz->hang.owes_on;
 
 	bz_hang_reset(bz);
 	if (was_off && bz_call_set_powered(
-			       bz, bz->hang.adapter, true, CALL_MS, on_ignored, bz, NULL) != ERR_OK)
+			       bz, bz->hang.adapter, true, CALL_MS, bz_ignore, bz, NULL) != ERR_OK)
 		log_warn("bluez: the adapter may be off path=%s", bz->hang.adapter);
 }

@@ -221,6 +221,8 @@ void bz_conn_hung_up(struct bz_conn *c);
 /* --- calls (link_bluez_call.c) -----------------------------------------------------------------
  */
 
+/* For a call whose answer nobody waits for. */
+void bz_ignore(void *arg, DBusMessage *reply);
 /* A call to bluetoothd itself (its unique name), never starting it. type DBUS_TYPE_INVALID: no
  * argument; value as for dbus_message_append_args. */
 ENR_MUST_CHECK enum err bz_call(struct bz *bz, const char *path, const char *interface,

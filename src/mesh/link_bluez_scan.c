@@ -42,17 +42,11 @@ static void retry_later(struct bz *bz, const char *what, DBusMessage *reply)
 	enter(bz, BZ_SCAN_OFF, RETRY_MS);
 }
 
-static void on_ignored(void *arg, DBusMessage *reply)
-{
-	(void)arg;
-	(void)reply;
-}
-
 /* Frees the adapter of a discovery that bluetoothd thinks we have, whatever it answers. */
 static void stop_unasked(struct bz *bz)
 {
 	enum err e = bz_call(bz, bz->adapter, "org.bluez.Adapter1", "StopDiscovery",
-		DBUS_TYPE_INVALID, NULL, CALL_MS, on_ignored, bz, NULL);
+		DBUS_TYPE_INVALID, NULL, CALL_MS, bz_ignore, bz, NULL);
 
 	if (e != ERR_OK)
 		log_debug("bluez: StopDiscovery not sent error=%s", err_text(e));
