@@ -195,16 +195,22 @@ struct sim_node *rig_node(
 	return n;
 }
 
-void rig_network(struct rig *r, uint16_t id, const struct secret16 *key)
+void rig_network_preferring(
+	struct rig *r, uint16_t id, const struct secret16 *key, uint32_t gateway_serial)
 {
 	struct network_request req = {
-		.id = id, .network_key = key, .gateway_serial = SERIAL_INDEX_INVALID};
+		.id = id, .network_key = key, .gateway_serial = gateway_serial};
 	struct network_view v;
 
 	NEED(batch_enter(r->batch));
 	NEED(batch_leave(
 		r->batch, nodes_network_add(r->nodes, &r->w.now, &WORLD_ADMIN, &req, &v, NULL)));
 	NEED(batch_flush(r->batch));
+}
+
+void rig_network(struct rig *r, uint16_t id, const struct secret16 *key)
+{
+	rig_network_preferring(r, id, key, SERIAL_INDEX_INVALID);
 }
 
 enum err rig_add(struct rig *r, uint16_t network_id, uint32_t serial, const struct secret16 *key)

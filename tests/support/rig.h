@@ -52,6 +52,8 @@ struct sim_node *rig_node(
 	struct rig *r, uint32_t serial, int gateway_rssi_dbm, const struct sim_enrollment *preset);
 /* Control's calls, each in a request of its own. */
 void rig_network(struct rig *r, uint16_t id, const struct secret16 *key);
+void rig_network_preferring(
+	struct rig *r, uint16_t id, const struct secret16 *key, uint32_t gateway_serial);
 ENR_MUST_CHECK enum err rig_add(
 	struct rig *r, uint16_t network_id, uint32_t serial, const struct secret16 *key);
 ENR_MUST_CHECK enum err rig_order(struct rig *r, uint32_t serial,

@@ -561,7 +561,6 @@ START_TEST(sets_no_network_of_what_is_no_asset_or_has_not_joined)
 }
 END_TEST
 
-/* It is enrolled however that ends; the reason tells that it was not done. */
 /* It is our own connection that has to end before the next. */
 START_TEST(connects_again_to_an_asset_that_does_not_prove_itself)
 {
@@ -587,6 +586,7 @@ START_TEST(connects_again_to_an_asset_that_does_not_prove_itself)
 }
 END_TEST
 
+/* It is enrolled however that ends; the reason tells that it was not done. */
 START_TEST(stays_joined_when_its_network_could_not_be_set)
 {
 	static const struct {

@@ -3,7 +3,6 @@
 
 #include "base/log.h"
 #include "enr/serial.h"
-#include "enroll/batch.h"
 #include "enroll/runner.h"
 #include "support/rig.h"
 #include "unit/suite.h"
@@ -48,15 +47,8 @@ static void add_bad(struct rig *r, unsigned i, int rssi_dbm, enum bad how)
 static void add_network(struct rig *r, uint32_t gateway_serial)
 {
 	struct secret16 key = rig_key(KEY);
-	struct network_request req = {
-		.id = NETWORK, .network_key = &key, .gateway_serial = gateway_serial};
-	struct network_view v;
 
-	ck_assert_int_eq(batch_enter(r->batch), ERR_OK);
-	ck_assert_int_eq(batch_leave(r->batch, nodes_network_add(r->nodes, &r->w.now, &WORLD_ADMIN,
-						       &req, &v, NULL)),
-		ERR_OK);
-	ck_assert_int_eq(batch_flush(r->batch), ERR_OK);
+	rig_network_preferring(r, NETWORK, &key, gateway_serial);
 }
 
 static struct sim_node *nth(struct rig *r, unsigned i)

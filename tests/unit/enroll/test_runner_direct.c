@@ -88,14 +88,18 @@ static void with_silent_ones(struct rig *r, uint64_t seed, unsigned silent, unsi
 	add_fleet(r);
 }
 
+static bool is_saved(struct rig *r, uint32_t serial)
+{
+	enum job_state state = rig_show(r, serial).state;
+
+	return state == JOB_SAVED || state == JOB_JOINED;
+}
+
 static bool good_ones_saved(struct rig *r)
 {
-	for (unsigned i = SILENT; i < fleet; i++) {
-		enum job_state state = rig_show(r, FIRST + i).state;
-
-		if (state != JOB_SAVED && state != JOB_JOINED)
+	for (unsigned i = SILENT; i < fleet; i++)
+		if (!is_saved(r, FIRST + i))
 			return false;
-	}
 	return true;
 }
 
@@ -159,9 +163,7 @@ END_TEST
 
 static bool first_saved(struct rig *r)
 {
-	enum job_state state = rig_show(r, FIRST).state;
-
-	return state == JOB_SAVED || state == JOB_JOINED;
+	return is_saved(r, FIRST);
 }
 
 /* As many gateway nodes as there are connections. */
@@ -186,16 +188,8 @@ END_TEST
 static void prefer(struct rig *r, unsigned i, uint32_t gateway_serial)
 {
 	struct secret16 key = rig_key((uint8_t)(KEY + i));
-	struct network_request req = {.id = (uint16_t)(NETWORK + i),
-		.network_key = &key,
-		.gateway_serial = gateway_serial};
-	struct network_view v;
 
-	ck_assert_int_eq(batch_enter(r->batch), ERR_OK);
-	ck_assert_int_eq(batch_leave(r->batch, nodes_network_add(r->nodes, &r->w.now, &WORLD_ADMIN,
-						       &req, &v, NULL)),
-		ERR_OK);
-	ck_assert_int_eq(batch_flush(r->batch), ERR_OK);
+	rig_network_preferring(r, (uint16_t)(NETWORK + i), &key, gateway_serial);
 }
 
 static bool all_connected(struct rig *r)

@@ -19,17 +19,29 @@ static void connect_other(void)
 	pass_ms(1);
 }
 
+static void begin_beside_a_connect(void)
+{
+	begin_lingering();
+	bz.answers[SCRIPT_CONNECT].is_silent = true;
+	connect_other();
+	until(&bz.calls[SCRIPT_CONNECT], 2);
+}
+
+static void pass_without_end(uint64_t ms)
+{
+	pass_ms(ms);
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
+}
+
 /* A node that was enrolled resets itself 4 to 5 s later. */
 START_TEST(link_is_given_time_to_end_by_itself)
 {
 	begin_lingering();
-	pass_ms(5900);
-	nothing_more();
+	pass_without_end(5900);
 	device("Connected", false);
 	settle();
-	pass_ms(20000);
-	nothing_more();
-	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
+	pass_without_end(20000);
 	end();
 }
 END_TEST
@@ -37,9 +49,7 @@ END_TEST
 START_TEST(link_that_does_not_is_ended)
 {
 	begin_lingering();
-	pass_ms(5900);
-	nothing_more();
-	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
+	pass_without_end(5900);
 	pass_ms(100);
 	until(&bz.calls[SCRIPT_DISCONNECT], 1);
 	end();
@@ -48,13 +58,8 @@ END_TEST
 
 START_TEST(link_is_ended_when_no_other_is_being_made)
 {
-	begin_lingering();
-	bz.answers[SCRIPT_CONNECT].is_silent = true;
-	connect_other();
-	until(&bz.calls[SCRIPT_CONNECT], 2);
-	pass_ms(9000);
-	nothing_more();
-	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
+	begin_beside_a_connect();
+	pass_without_end(9000);
 	bluez_script_answer_late(&bz);
 	until(&bz.calls[SCRIPT_DISCONNECT], 1);
 	end();
@@ -64,13 +69,8 @@ END_TEST
 /* It may be a peer that never answers. */
 START_TEST(link_is_ended_after_a_while_whatever_is_being_made)
 {
-	begin_lingering();
-	bz.answers[SCRIPT_CONNECT].is_silent = true;
-	connect_other();
-	until(&bz.calls[SCRIPT_CONNECT], 2);
-	pass_ms(15000);
-	nothing_more();
-	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
+	begin_beside_a_connect();
+	pass_without_end(15000);
 	pass_ms(1000);
 	until(&bz.calls[SCRIPT_DISCONNECT], 1);
 	end();
@@ -82,10 +82,7 @@ START_TEST(no_other_link_is_begun_once_an_end_has_waited)
 {
 	static const struct link_addr third = {1, {3, 0, 0, 0, 0xE5, 0xC0}};
 
-	begin_lingering();
-	bz.answers[SCRIPT_CONNECT].is_silent = true;
-	connect_other();
-	until(&bz.calls[SCRIPT_CONNECT], 2);
+	begin_beside_a_connect();
 	pass_ms(9000);
 	ck_assert_int_eq(link_.ops->connect(link_.impl, &third, &conn), ERR_OK);
 	pass_ms(1);
@@ -159,9 +156,7 @@ START_TEST(power_ends_all_links)
 	begin_lingering();
 	bluez_script_property(&bz, SCRIPT_ADAPTER, "org.bluez.Adapter1", "Powered", false);
 	until(&adapter_off, 1);
-	pass_ms(20000);
-	nothing_more();
-	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
+	pass_without_end(20000);
 	end();
 }
 END_TEST

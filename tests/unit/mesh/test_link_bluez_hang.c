@@ -22,6 +22,12 @@ static void begin_hanging(enum script_method refused)
 	bz.answers[refused].error = IN_PROGRESS;
 }
 
+static void live_until_off(void)
+{
+	while (bz.off_count == 0)
+		live_ms(STEP_MS);
+}
+
 static void power(bool on)
 {
 	bluez_script_property(&bz, SCRIPT_ADAPTER, "org.bluez.Adapter1", "Powered", on);
@@ -100,8 +106,7 @@ START_TEST(adapter_is_switched_on_until_it_is_on)
 {
 	begin_hanging(SCRIPT_STOP);
 	bz.answers[SCRIPT_SET].is_silent = true;
-	while (bz.off_count == 0)
-		live_ms(STEP_MS);
+	live_until_off();
 	bz.answers[SCRIPT_SET].is_silent = false;
 	bluez_script_answer_late(&bz);
 	bz.answers[SCRIPT_SET].error = "org.bluez.Error.Busy";
@@ -122,8 +127,7 @@ START_TEST(adapter_that_goes_off_late_is_switched_on)
 {
 	begin_hanging(SCRIPT_STOP);
 	bz.answers[SCRIPT_SET].error = "org.freedesktop.DBus.Error.NoReply";
-	while (bz.off_count == 0)
-		live_ms(STEP_MS);
+	live_until_off();
 	live_ms(20000);
 	ck_assert_int_eq(bz.on_count, 0);
 	ck_assert_int_eq(told("systemctl restart bluetooth"), 1);
@@ -141,8 +145,7 @@ START_TEST(adapter_is_switched_on_at_the_end)
 {
 	begin_hanging(SCRIPT_STOP);
 	bz.answers[SCRIPT_SET].is_silent = true;
-	while (bz.off_count == 0)
-		live_ms(STEP_MS);
+	live_until_off();
 	link_.ops->free(link_.impl);
 	nothing_more();
 	ck_assert_int_eq(bz.on_count, 1);
