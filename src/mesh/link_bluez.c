@@ -28,9 +28,31 @@ static void lose_adapter(struct bz *bz)
 	log_warn("bluez: adapter gone path=%s", bz->adapter);
 	bz->adapter[0] = '\0';
 	bz_scan_reset(bz);
+	bz_hang_over(bz);
 	bz_byes_reset(bz);
 	bz_conns_fail(bz);
 	bz->events->adapter(bz->arg, false);
+}
+
+static bool is_below(const char *path, const char *parent)
+{
+	size_t n = strlen(parent);
+
+	return n > 0 && strncmp(path, parent, n) == 0 && path[n] == '/';
+}
+
+/* Links that a former life of this program has left would stay up for ever. */
+static void hang_up_leftovers(struct bz *bz)
+{
+	for (size_t i = 0; i < BZ_BUCKETS; i++) {
+		for (struct bz_object *o = bz->objects.buckets[i]; o; o = o->next) {
+			if (o->kind != BZ_DEVICE || !o->is_connected || o->data_bytes == 0 ||
+				!is_below(o->path, bz->adapter))
+				continue;
+			log_info("bluez: ending a link that was left path=%s", o->path);
+			bz_hang_up(bz, o->path);
+		}
+	}
 }
 
 static void gain_adapter(struct bz *bz, const struct bz_object *adapter)
@@ -44,6 +66,7 @@ static void gain_adapter(struct bz *bz, const struct bz_object *adapter)
 	log_info("bluez: adapter ready path=%s", bz->adapter);
 	timer_cancel(bz->timers, &bz->relist);
 	bz_tell_over(bz);
+	hang_up_leftovers(bz);
 	bz->events->adapter(bz->arg, true);
 	bz_scan_review(bz);
 }
@@ -68,19 +91,6 @@ static void choose_adapter(struct bz *bz)
 /* --- what bluetoothd has -----------------------------------------------------------------------
  */
 
-/* Links that a former life of this program has left would stay up for ever. */
-static void hang_up_leftovers(struct bz *bz)
-{
-	for (size_t i = 0; i < BZ_BUCKETS; i++) {
-		for (struct bz_object *o = bz->objects.buckets[i]; o; o = o->next) {
-			if (o->kind != BZ_DEVICE || !o->is_connected || o->data_bytes == 0)
-				continue;
-			log_info("bluez: ending a link that was left path=%s", o->path);
-			bz_hang_up(bz, o->path);
-		}
-	}
-}
-
 static void on_listed(void *arg, DBusMessage *reply)
 {
 	struct bz *bz = arg;
@@ -94,7 +104,6 @@ static void on_listed(void *arg, DBusMessage *reply)
 		return;
 	}
 	bz->is_listed = true;
-	hang_up_leftovers(bz);
 	choose_adapter(bz);
 }
 
@@ -176,13 +185,6 @@ static void set_owner(struct bz *bz, const char *owner)
 
 /* --- signals -----------------------------------------------------------------------------------
  */
-
-static bool is_below(const char *path, const char *parent)
-{
-	size_t n = strlen(parent);
-
-	return n > 0 && strncmp(path, parent, n) == 0 && path[n] == '/';
-}
 
 /* An object out of bluetoothd's store comes without RSSI: nobody has heard it now. */
 static void tell_advert(struct bz *bz, const struct bz_news *news)

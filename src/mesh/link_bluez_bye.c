@@ -158,6 +158,15 @@ bool bz_byes_go_first(const struct bz *bz)
 	return false;
 }
 
+unsigned bz_byes_count(const struct bz *bz)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < BZ_BYES_MAX; i++)
+		n += bz->byes[i].path[0] != '\0';
+	return n;
+}
+
 void bz_byes_init(struct bz *bz)
 {
 	timer_init(&bz->byes_timer, on_timer, bz);

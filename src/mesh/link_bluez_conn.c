@@ -17,7 +17,7 @@
 #define RESOLVE_MS 8000
 #define LATE_MS 1500
 #define SETUP_MS 5000
-#define CURE_MS 10000
+#define CURE_MS 20000 /* behind the Connects of others, and the end of the link */
 #define CALL_MS 50000
 #define HEAR_OUT_MS 2000
 #define POLL_MS 1000
@@ -104,6 +104,15 @@ static void wait_again(struct bz_conn *c, uint64_t delay_ms)
 	bz_scan_review(c->bz);
 }
 
+/* A Connect that was refused has made no link. To ask for its end would hold up all others. */
+static void hang_up(struct bz_conn *c)
+{
+	const struct bz_object *device = device_of(c);
+
+	if (c->state != BZ_CONN_CONNECT || (device && device->is_connected))
+		bz_hang_up(c->bz, c->path);
+}
+
 /* Another try, as long as there are any left; why: what to say when there are none. */
 static void failed(struct bz_conn *c, enum link_down why)
 {
@@ -116,7 +125,7 @@ static void failed(struct bz_conn *c, enum link_down why)
 		wait_again(c, delay_ms);
 		return;
 	}
-	bz_hang_up(c->bz, c->path);
+	hang_up(c);
 	end(c, why);
 }
 
@@ -179,6 +188,7 @@ static void remove_device(struct bz_conn *c)
 {
 	const char *path = c->path;
 
+	c->is_cured = true;
 	if (bz_call(c->bz, c->bz->adapter, "org.bluez.Adapter1", "RemoveDevice",
 		    DBUS_TYPE_OBJECT_PATH, &path, CALL_MS, on_removed, c, &c->call) != ERR_OK)
 		failed(c, LINK_DOWN_SETUP);
@@ -198,7 +208,6 @@ static void cure(struct bz_conn *c)
 		return;
 	}
 	log_info("bluez: removing device to cure it cause=\"no MeshAccess service\"");
-	c->is_cured = true;
 	enter(c, BZ_CONN_CURE, CURE_MS);
 	if (device && device->is_connected)
 		bz_hang_up(c->bz, c->path);
@@ -342,6 +351,22 @@ unsigned bz_conns_in_flight(const struct bz *bz)
 	return n;
 }
 
+static bool is_link(const struct bz_conn *c)
+{
+	return c->state == BZ_CONN_CONNECT || c->state == BZ_CONN_RESOLVE ||
+	       c->state == BZ_CONN_NOTIFY || c->state == BZ_CONN_WRITE || c->state == BZ_CONN_READY;
+}
+
+/* A controller has room for few: those that linger are links as well. */
+static bool is_full(const struct bz *bz)
+{
+	unsigned n = bz_byes_count(bz);
+
+	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++)
+		n += is_link(&bz->conns[i]);
+	return n >= LINK_CONNECTIONS_MAX;
+}
+
 enum wait_step { STEP_GIVE_UP, STEP_HOLD, STEP_HANG_UP, STEP_CONNECT };
 
 static enum wait_step wait_decide(const struct bz_conn *c, uint64_t now_ms)
@@ -357,7 +382,7 @@ static enum wait_step wait_decide(const struct bz_conn *c, uint64_t now_ms)
 
 		return is_due ? STEP_HANG_UP : STEP_HOLD;
 	}
-	if (bz_byes_go_first(c->bz))
+	if (bz_byes_go_first(c->bz) || is_full(c->bz))
 		return STEP_HOLD;
 	return bz_conns_in_flight(c->bz) < IN_FLIGHT_MAX ? STEP_CONNECT : STEP_HOLD;
 }
@@ -611,9 +636,7 @@ static bool has_link(const struct bz_conn *c)
 {
 	const struct bz_object *device = c->state == BZ_CONN_WAIT ? device_of(c) : NULL;
 
-	return (device && device->is_connected) || c->state == BZ_CONN_CONNECT ||
-	       c->state == BZ_CONN_RESOLVE || c->state == BZ_CONN_NOTIFY ||
-	       c->state == BZ_CONN_WRITE || c->state == BZ_CONN_READY;
+	return (device && device->is_connected) || is_link(c);
 }
 
 void bz_conn_close(struct bz *bz, uint16_t id)

@@ -44,12 +44,15 @@ static void on_switched_off(void *arg, DBusMessage *reply)
 	struct bz *bz = arg;
 
 	bz->hang.call = NULL;
-	if (dbus_reply_check(reply, "") == ERR_OK)
+	if (dbus_reply_check(reply, "") == ERR_OK) {
 		switch_on(bz);
-	else
-		log_warn("bluez: the adapter is not switched off: systemctl restart bluetooth "
-			 "error=%s",
-			dbus_reply_error(reply));
+		return;
+	}
+	/* Without an answer it may still be done; refused it is not, and who does it later means
+	 * it. */
+	bz->hang.owes_on = dbus_message_is_error(reply, DBUS_ERROR_NO_REPLY);
+	log_warn("bluez: the adapter is not switched off: systemctl restart bluetooth error=%s",
+		dbus_reply_error(reply));
 }
 
 void bz_hang_review(struct bz *bz)
@@ -88,8 +91,9 @@ void bz_hang_refused(struct bz *bz)
 	struct bz_hang *h = &bz->hang;
 	uint64_t now_ms = timers_now(bz->timers);
 
-	if (h->since_ms == 0)
+	if (h->since_ms == 0 || now_ms > h->last_ms + HANG_MS)
 		h->since_ms = now_ms;
+	h->last_ms = now_ms;
 	if (!h->call && !h->timer.armed && now_ms >= h->since_ms + HANG_MS &&
 		now_ms >= h->not_before_ms)
 		cure(bz, now_ms);

@@ -46,9 +46,10 @@ void bz_scan_reset(struct bz *bz);
  */
 
 struct bz_hang {
-	uint64_t since_ms;      /* of refusals without a success between them; 0: none */
+	uint64_t since_ms;      /* of refusals without a success or a pause; 0: none */
+	uint64_t last_ms;       /* of them */
 	uint64_t not_before_ms; /* of the next cure */
-	bool owes_on;           /* we have asked for it to be off: late or not, we switch it on */
+	bool owes_on;           /* it goes off by us, late or not: we switch it on */
 	char adapter[BZ_PATH_MAX];
 	struct dbus_call *call;
 	struct timer timer; /* the next try to switch it on */
@@ -60,7 +61,7 @@ void bz_hang_init(struct bz *bz);
 void bz_hang_refused(struct bz *bz);
 /* The adapter may be off by now. */
 void bz_hang_review(struct bz *bz);
-/* A discovery was stopped as it should. */
+/* A discovery was stopped as it should, or its adapter has gone. */
 void bz_hang_over(struct bz *bz);
 /* bluetoothd is gone; its successor powers the adapter. */
 void bz_hang_reset(struct bz *bz);
@@ -90,6 +91,8 @@ void bz_hang_up_now(struct bz *bz, const char *path);
 void bz_byes_gone(struct bz *bz, const char *path);
 /* A Disconnect is under way, or has waited for long: Connect shall wait. */
 bool bz_byes_go_first(const struct bz *bz);
+/* Links that end, or linger. */
+unsigned bz_byes_count(const struct bz *bz);
 /* A Connect was answered. */
 void bz_byes_review(struct bz *bz);
 /* All links are gone. */

@@ -98,24 +98,48 @@ static void put_report(DBusMessageIter *dict)
 	dbus_message_iter_close_container(dict, &entry);
 }
 
-enum thing { THING_ADAPTER, THING_OTHER, THING_THIRD, THING_DEVICE, THING_RX, THING_TX };
+enum thing {
+	THING_ADAPTER,
+	THING_OTHERS,
+	THING_DEVICE = THING_OTHERS + SCRIPT_OTHERS,
+	THING_RX,
+	THING_TX,
+	THINGS
+};
+
+#define OTHER(digits)                                                             \
+	{                                                                         \
+		SCRIPT_ADAPTER "/dev_C0_E5_00_00_00_" digits, "org.bluez.Device1" \
+	}
+static const struct {
+	const char *path, *interface;
+} things[THINGS] = {{SCRIPT_ADAPTER, "org.bluez.Adapter1"}, OTHER("02"), OTHER("03"), OTHER("04"),
+	OTHER("05"), OTHER("06"), OTHER("07"), OTHER("08"), OTHER("09"),
+	{SCRIPT_DEVICE, "org.bluez.Device1"}, {SCRIPT_RX, "org.bluez.GattCharacteristic1"},
+	{SCRIPT_TX, "org.bluez.GattCharacteristic1"}};
+
+/* As its path says it. */
+static void put_address(DBusMessageIter *dict, enum thing thing)
+{
+	char address[] = "00:00:00:00:00:00";
+	const char *digits = strstr(things[thing].path, "dev_") + 4;
+
+	for (size_t i = 0; i < sizeof(address) - 1; i++)
+		if (address[i] != ':')
+			address[i] = digits[i];
+	put_string(dict, "Address", address);
+	put_string(dict, "AddressType", "random");
+}
 
 static void put_properties(const struct bluez_script *s, DBusMessageIter *dict, enum thing thing)
 {
-	switch (thing) {
+	switch ((int)thing) {
 	case THING_ADAPTER:
 		put_bool(dict, "Powered", s->is_powered);
 		put_bool(dict, "Discovering", true);
 		break;
-	case THING_OTHER:
-	case THING_THIRD:
-		put_string(dict, "Address",
-			thing == THING_OTHER ? "C0:E5:00:00:00:02" : "C0:E5:00:00:00:03");
-		put_string(dict, "AddressType", "random");
-		break;
 	case THING_DEVICE:
-		put_string(dict, "Address", "C0:E5:00:00:00:01");
-		put_string(dict, "AddressType", "random");
+		put_address(dict, thing);
 		put_bool(dict, "Connected", s->is_connected);
 		put_report(dict);
 		break;
@@ -125,14 +149,10 @@ static void put_properties(const struct bluez_script *s, DBusMessageIter *dict, 
 	case THING_TX:
 		put_string(dict, "UUID", "00000003-acce-423c-93fd-0c07a0051858");
 		break;
+	default:
+		put_address(dict, thing);
 	}
 }
-
-static const struct {
-	const char *path, *interface;
-} things[] = {{SCRIPT_ADAPTER, "org.bluez.Adapter1"}, {SCRIPT_OTHER, "org.bluez.Device1"},
-	{SCRIPT_THIRD, "org.bluez.Device1"}, {SCRIPT_DEVICE, "org.bluez.Device1"},
-	{SCRIPT_RX, "org.bluez.GattCharacteristic1"}, {SCRIPT_TX, "org.bluez.GattCharacteristic1"}};
 
 /* a{sa{sv}} */
 static void put_interfaces(const struct bluez_script *s, DBusMessageIter *it, enum thing thing)

@@ -1,5 +1,5 @@
 /*
- * An org.bluez on a private bus for the tests of link_bluez: one adapter, three devices; the test
+ * An org.bluez on a private bus for the tests of link_bluez: one adapter, nine devices; the test
  * says how each method is answered and when which signal is sent. No radio, no clock.
  */
 #ifndef SUPPORT_BLUEZ_SCRIPT_H
@@ -9,8 +9,7 @@
 
 #define SCRIPT_ADAPTER "/org/bluez/hci0"
 #define SCRIPT_DEVICE SCRIPT_ADAPTER "/dev_C0_E5_00_00_00_01"
-#define SCRIPT_OTHER SCRIPT_ADAPTER "/dev_C0_E5_00_00_00_02" /* they do nothing of their own */
-#define SCRIPT_THIRD SCRIPT_ADAPTER "/dev_C0_E5_00_00_00_03"
+#define SCRIPT_OTHERS 8 /* ..._02 to ..._09; they do nothing of their own */
 #define SCRIPT_RX SCRIPT_DEVICE "/service0010/char0011"
 #define SCRIPT_TX SCRIPT_DEVICE "/service0010/char0013"
 

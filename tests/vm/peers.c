@@ -4,7 +4,8 @@
 
 #define HANDLE_FIRST 0x40
 #define ATT_ERROR_UNLIKELY 0x0E
-#define NOTIFIED_WHEN_OPEN 3                    /* ANONCE, DONE, its cluster info */
+#define NOTIFIED_WHEN_OPEN 3 /* ANONCE, DONE, its cluster info */
+#define LINKS_EXPECTED 8     /* controllers have room for 5 to 20; LINK_CONNECTIONS_MAX is ours */
 #define CONNECT_FOR_EVER_MS (24u * 3600 * 1000) /* the host gives up, not the controller */
 
 /* --- plans -------------------------------------------------------------------------------------
@@ -393,6 +394,25 @@ static void on_report(void *ctx, const struct port_report *report, struct span r
 	controller_report(((struct peers *)ctx)->controller, report, rsp);
 }
 
+static unsigned count_up(const struct peers *ps)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < CONTROLLER_LINKS_MAX; i++)
+		n += ps->all[i].handle != 0 && ps->all[i].is_up;
+	return n;
+}
+
+/* What no kernel forbids, and no good central does. */
+static void judge_connect(struct peer *p)
+{
+	if (p->peers->controller->was_disturbed) /* Linux 6.1 takes the link for failed, see
+						    link_bluez_bye.c */
+		complain(p, "another link was ended while this one was made");
+	if (count_up(p->peers) > LINKS_EXPECTED)
+		complain(p, "many a controller has no room for so many links");
+}
+
 static void on_connected(void *ctx, uint16_t link, enum err result)
 {
 	struct peers *ps = ctx;
@@ -408,9 +428,7 @@ static void on_connected(void *ctx, uint16_t link, enum err result)
 	p->is_up = true;
 	p->up_ms = drive_now_ms(ps->drive);
 	tell(p, "connected");
-	if (ps->controller->was_disturbed) /* Linux 6.1 takes the link for failed, see
-					      link_bluez_bye.c */
-		complain(p, "another link was ended while this one was made");
+	judge_connect(p);
 	controller_connected(ps->controller, p->handle, p->address);
 	if (is_bad(p, BAD_PEER_BRIEF)) {
 		drop(p, HCI_NOT_ESTABLISHED);

@@ -383,6 +383,26 @@ START_TEST(table_that_is_not_the_nodes_is_cured_by_removing_the_device)
 }
 END_TEST
 
+/* Its link is ended only after 10 s when others are being made, and then takes its time. */
+START_TEST(cure_has_the_patience_that_it_needs)
+{
+	static const struct link_addr silent = {1, {2, 0, 0, 0, 0xE5, 0xC0}};
+
+	begin_without_chars();
+	bz.answers[SCRIPT_CONNECT].is_silent = true;
+	ck_assert_int_eq(link_.ops->connect(link_.impl, &silent, &conn), ERR_OK);
+	pass_ms(1);
+	until(&bz.calls[SCRIPT_CONNECT], 2);
+	pass_ms(1500);
+	pass_ms(10000);
+	until(&bz.calls[SCRIPT_DISCONNECT], 1);
+	pass_ms(2500);
+	device("Connected", false);
+	until(&bz.calls[SCRIPT_REMOVE], 1);
+	end();
+}
+END_TEST
+
 START_TEST(refuses_answers_of_a_wrong_type)
 {
 	static const enum script_method which[] = {SCRIPT_CONNECT, SCRIPT_NOTIFY, SCRIPT_WRITE};
@@ -679,6 +699,23 @@ START_TEST(links_of_a_former_life_are_ended)
 }
 END_TEST
 
+/* Another program's, or another enrolld's. */
+START_TEST(links_of_another_adapter_are_not_ours)
+{
+	begin();
+	hear_log();
+	bz.is_connected = true;
+	link_.ops->free(link_.impl);
+	open_link("hci1");
+	while (told("adapter hci1 not found") == 0) {
+		pass_ms(500);
+		nothing_more();
+	}
+	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
+	end();
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
 	tcase_add_test(tc, connects_subscribes_hears_and_writes);
@@ -692,6 +729,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, one_connection_to_a_path);
 	tcase_add_test(tc, silent_subscription_is_tried_again);
 	tcase_add_test(tc, table_that_is_not_the_nodes_is_cured_by_removing_the_device);
+	tcase_add_test(tc, cure_has_the_patience_that_it_needs);
 	tcase_add_test(tc, link_is_lost_with_its_socket_if_nobody_says_so);
 	tcase_add_test(tc, link_that_outlives_its_socket_is_ended);
 	tcase_add_test(tc, disconnect_before_the_next_try_ends_the_link);
@@ -712,6 +750,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, device_goes_before_it_is_ready);
 	tcase_add_test(tc, socket_that_comes_too_late_is_closed);
 	tcase_add_test(tc, links_of_a_former_life_are_ended);
+	tcase_add_test(tc, links_of_another_adapter_are_not_ours);
 }
 
 int main(void)

@@ -2,6 +2,7 @@
 #include "unit/mesh/bluez_rig.h"
 
 static const struct link_addr other = {1, {2, 0, 0, 0, 0xE5, 0xC0}};
+static const struct link_addr third = {1, {3, 0, 0, 0, 0xE5, 0xC0}};
 
 /* The session is over, and the link still up. */
 static void begin_lingering(void)
@@ -80,8 +81,6 @@ END_TEST
 /* Else there would never be a moment without one. */
 START_TEST(no_other_link_is_begun_once_an_end_has_waited)
 {
-	static const struct link_addr third = {1, {3, 0, 0, 0, 0xE5, 0xC0}};
-
 	begin_beside_a_connect();
 	pass_ms(9000);
 	ck_assert_int_eq(link_.ops->connect(link_.impl, &third, &conn), ERR_OK);
@@ -91,6 +90,51 @@ START_TEST(no_other_link_is_begun_once_an_end_has_waited)
 	bluez_script_answer_late(&bz);
 	until(&bz.calls[SCRIPT_DISCONNECT], 1);
 	until(&bz.calls[SCRIPT_CONNECT], 3); /* when that was answered */
+	end();
+}
+END_TEST
+
+/* One that was refused has none to end. */
+START_TEST(no_link_waits_for_one_that_never_was)
+{
+	begin();
+	bz.answers[SCRIPT_CONNECT].is_silent = true;
+	connect_other();
+	until(&bz.calls[SCRIPT_CONNECT], 1);
+	bz.answers[SCRIPT_CONNECT].is_silent = false;
+	bz.answers[SCRIPT_CONNECT].error = "org.bluez.Error.Failed";
+	open_conn();
+	while (down_count == 0) {
+		pass_ms(500);
+		nothing_more();
+	}
+	pass_ms(4000);
+	ck_assert_int_eq(link_.ops->connect(link_.impl, &third, &conn), ERR_OK);
+	pass_ms(1);
+	until(&bz.calls[SCRIPT_CONNECT], 6);
+	ck_assert_int_eq(bz.calls[SCRIPT_DISCONNECT], 0);
+	end();
+}
+END_TEST
+
+/* For the controller those that linger are links, and it has room for eight. */
+START_TEST(no_link_is_begun_while_as_many_as_there_may_be_linger)
+{
+	struct link_addr next = other;
+
+	begin_lingering();
+	for (int i = 2; i <= LINK_CONNECTIONS_MAX; i++, next.b[0]++) {
+		ck_assert_int_eq(link_.ops->connect(link_.impl, &next, &conn), ERR_OK);
+		pass_ms(1);
+		until(&bz.calls[SCRIPT_CONNECT], i);
+		nothing_more(); /* it was answered */
+	}
+	ck_assert_int_eq(link_.ops->connect(link_.impl, &next, &conn), ERR_OK);
+	pass_ms(1000);
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_CONNECT], LINK_CONNECTIONS_MAX);
+	device("Connected", false);
+	until(&bz.calls[SCRIPT_CONNECT], LINK_CONNECTIONS_MAX + 1);
 	end();
 }
 END_TEST
@@ -168,6 +212,8 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, link_is_ended_when_no_other_is_being_made);
 	tcase_add_test(tc, link_is_ended_after_a_while_whatever_is_being_made);
 	tcase_add_test(tc, no_other_link_is_begun_once_an_end_has_waited);
+	tcase_add_test(tc, no_link_waits_for_one_that_never_was);
+	tcase_add_test(tc, no_link_is_begun_while_as_many_as_there_may_be_linger);
 	tcase_add_test(tc, no_link_is_made_while_another_is_ended);
 	tcase_add_test(tc, no_link_is_made_until_the_end_was_answered);
 	tcase_add_test(tc, an_end_without_answer_holds_nobody_up_for_long);

@@ -140,6 +140,44 @@ START_TEST(adapter_that_goes_off_late_is_switched_on)
 }
 END_TEST
 
+/* Refused is refused: whoever switches it off later means it. */
+START_TEST(adapter_that_others_switch_off_later_stays_off)
+{
+	begin_hanging(SCRIPT_STOP);
+	bz.answers[SCRIPT_SET].error = "org.bluez.Error.Failed";
+	live_until_off();
+	bz.answers[SCRIPT_STOP].error = bz.answers[SCRIPT_SET].error = NULL;
+	live_ms(10000);
+	power(false);
+	until(&adapter_off, 1);
+	live_ms(5000);
+	ck_assert_int_eq(bz.on_count, 0);
+	end();
+}
+END_TEST
+
+/* Refusals before a pause, or before the adapter was switched off, do not count. */
+START_TEST(what_lies_long_ago_is_none_of_it)
+{
+	begin_hanging(SCRIPT_STOP);
+	live_ms(20000);
+	if (_i == 0) {
+		power(false);
+		until(&adapter_off, 1);
+		live_ms(9000);
+		power(true);
+		until(&adapter_on, 2);
+	} else {
+		bz.answers[SCRIPT_STOP].error = "org.bluez.Error.Failed";
+		live_ms(60000);
+		bz.answers[SCRIPT_STOP].error = IN_PROGRESS;
+	}
+	live_ms(8000);
+	ck_assert_int_eq(bz.off_count, 0);
+	end();
+}
+END_TEST
+
 /* Our own end in the midst of it leaves no adapter that is off. */
 START_TEST(adapter_is_switched_on_at_the_end)
 {
@@ -162,6 +200,8 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, cure_that_does_not_help_is_rare);
 	tcase_add_test(tc, adapter_is_switched_on_until_it_is_on);
 	tcase_add_test(tc, adapter_that_goes_off_late_is_switched_on);
+	tcase_add_test(tc, adapter_that_others_switch_off_later_stays_off);
+	tcase_add_loop_test(tc, what_lies_long_ago_is_none_of_it, 0, 2);
 	tcase_add_test(tc, adapter_is_switched_on_at_the_end);
 }
 
