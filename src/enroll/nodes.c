@@ -384,8 +384,8 @@ static enum err reserve_id(struct nodes *n, struct node_row *row, uint16_t wante
 		e = store_ids_reserve(n->store, row->network_id, sub->serial, asset,
 			row->created_at, &row->job.node_id);
 	}
-	if (e == ERR_FULL)
-		return nodes_refuse(why, e, "network_id", "this network has no node id left");
+	if (e == ERR_STATE)
+		return nodes_refuse(why, e, NULL, "this network has no node id left");
 	if (e == ERR_CONFLICT)
 		return nodes_refuse(why, e, "node_id", "this node id is another node's");
 	return nodes_explain(why, e);
@@ -542,18 +542,27 @@ static enum err order(struct nodes *n, const struct clock_now *now, const struct
 	return ERR_OK;
 }
 
+/* An enroller's own node; any of an administrator's. */
+static enum err find_own(struct nodes *n, const struct caller *who, const char *serial,
+	struct node_row *row, struct reason *why)
+{
+	enum err e = nodes_need(who, ROLE_ENROLLER, why);
+
+	if (e == ERR_OK)
+		e = find(n, serial, row, why);
+	if (e == ERR_OK && who->role < ROLE_ADMIN && row->created_uid != who->uid)
+		return nodes_refuse(why, ERR_DENIED, NULL, "somebody else added this node");
+	return e;
+}
+
 enum err nodes_cancel(struct nodes *n, const struct clock_now *now, const struct caller *who,
 	const char *serial, struct node_view *out, struct reason *why)
 {
 	struct node_row row;
-	enum err e = nodes_need(who, ROLE_ENROLLER, why);
+	enum err e = find_own(n, who, serial, &row, why);
 
-	if (e == ERR_OK)
-		e = find(n, serial, &row, why);
 	if (e != ERR_OK)
 		return e;
-	if (who->role < ROLE_ADMIN && row.created_uid != who->uid)
-		return nodes_refuse(why, ERR_DENIED, NULL, "somebody else added this node");
 	return order(n, now, who, &row, &(struct job_event){.type = JOB_EVENT_CANCEL}, out, why);
 }
 
@@ -609,10 +618,8 @@ enum err nodes_set_network(struct nodes *n, const struct clock_now *now, const s
 	const char *serial, uint16_t network_id, struct node_view *out, struct reason *why)
 {
 	struct node_row row;
-	enum err e = nodes_need(who, ROLE_ENROLLER, why);
+	enum err e = find_own(n, who, serial, &row, why);
 
-	if (e == ERR_OK)
-		e = find(n, serial, &row, why);
 	if (e == ERR_OK)
 		e = move(n, now, who, &row, network_id, out, why);
 	return e;

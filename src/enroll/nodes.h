@@ -139,7 +139,7 @@ struct node_request {
 };
 
 /* Enroller. Reserves the node id. ERR_INVALID, ERR_NOT_FOUND (network), ERR_CONFLICT (the serial is
- * there, or the node id is another's), ERR_FULL (no id is left), ERR_DENIED. */
+ * there, or the node id is another's), ERR_STATE (no id is left), ERR_DENIED. */
 ENR_MUST_CHECK enum err nodes_add(struct nodes *n, const struct clock_now *now,
 	const struct caller *who, const struct node_request *req, struct node_view *out,
 	struct reason *why);
@@ -163,9 +163,9 @@ ENR_MUST_CHECK enum err nodes_show(struct nodes *n, const struct clock_now *now,
 ENR_MUST_CHECK enum err nodes_cancel(struct nodes *n, const struct clock_now *now,
 	const struct caller *who, const char *serial, struct node_view *out, struct reason *why);
 
-/* Enroller. Tells an asset that has joined to speak to another network of ours; it keeps its keys
- * and its id, and forgets the order when it loses power. ERR_NOT_FOUND; ERR_CONFLICT unless it has
- * joined; ERR_INVALID when it is no asset. */
+/* Enroller, who added it. Tells an asset that has joined to speak to another network of ours; it
+ * keeps its keys and its id, and forgets the order when it loses power. ERR_NOT_FOUND;
+ * ERR_CONFLICT unless it has joined; ERR_INVALID when it is no asset. */
 ENR_MUST_CHECK enum err nodes_set_network(struct nodes *n, const struct clock_now *now,
 	const struct caller *who, const char *serial, uint16_t network_id, struct node_view *out,
 	struct reason *why);

@@ -140,6 +140,7 @@ static enum err change_entry(struct entry *en, const struct node_row *row)
 		if (e != ERR_OK)
 			return e;
 		net_drop_job(en->net, &en->job);
+		en->via = NULL;
 	}
 	fill(en, net, row, runner_now(r));
 	en->job.ear_ms = before.ear_ms; /* who hears it has not changed */

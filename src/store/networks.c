@@ -269,7 +269,7 @@ enum err store_ids_reserve(struct store *s, uint16_t network_id, uint32_t serial
 	if (e == ERR_NOT_FOUND)
 		e = ids_returned(s, network_id, asset, out);
 	if (e != ERR_OK)
-		return e == ERR_NOT_FOUND ? ERR_FULL : e;
+		return e == ERR_NOT_FOUND ? ERR_STATE : e;
 	e = ids_advance(s, network_id, asset, *out);
 	return e != ERR_OK ? e : ids_put(s, network_id, *out, serial, given_at);
 }

@@ -57,7 +57,7 @@ ENR_MUST_CHECK enum err store_networks_delete(struct store *s, uint16_t id);
 
 /*
  * The ledger. An id that was given stays its serial's, until store_ids_free gives it back. The same
- * serial gets the same id again. ERR_FULL when the range is used up.
+ * serial gets the same id again. ERR_STATE when the range is used up.
  */
 ENR_MUST_CHECK enum err store_ids_reserve(struct store *s, uint16_t network_id, uint32_t serial,
 	bool asset, uint64_t given_at, uint16_t *out);

@@ -133,6 +133,21 @@ START_TEST(leaves_low_ids_to_the_members_of_an_imported_network)
 }
 END_TEST
 
+START_TEST(says_that_a_network_is_full)
+{
+	struct network_request req = {
+		.id = NETWORK, .first_node_id = 1999, .gateway_serial = SERIAL_INDEX_INVALID};
+	struct secret16 key = {{9, 8, 7}};
+	struct node_request node = {.serial = "FMBBD", .node_key = &key, .network_id = NETWORK};
+	struct node_view v;
+
+	ck_assert_int_eq(network_add(&WORLD_ADMIN, &req), ERR_OK);
+	ck_assert_int_eq(add_label(LABEL), ERR_OK);
+	ck_assert_int_eq(add(&WORLD_ALICE, &node, &v), ERR_STATE); /* not a disk that is full */
+	ck_assert_ptr_nonnull(strstr(why.text, "no node id left"));
+}
+END_TEST
+
 /* --- a foreign tool's request: its own id and keys ------------------------------------------- */
 
 static enum err add_exactly(const char *serial, uint16_t id, struct node_view *v)
@@ -268,6 +283,9 @@ START_TEST(lets_nobody_do_more_than_their_role)
 	ck_assert_int_eq(add(&WORLD_ALICE, &node, &v), ERR_OK);
 	ck_assert_int_eq(order(nodes_cancel, &OBSERVER, "FMBBC"), ERR_DENIED);
 	ck_assert_int_eq(order(nodes_cancel, &WORLD_BOB, "FMBBC"), ERR_DENIED); /* Alice's */
+	world_begin(&w);
+	ck_assert_int_eq(end(nodes_set_network(n, &w.now, &WORLD_BOB, "FMBBC", NETWORK, &v, &why)),
+		ERR_DENIED);
 	ck_assert_int_eq(order(nodes_remove, &WORLD_ALICE, "FMBBC"), ERR_DENIED);
 	ck_assert_int_eq(order(nodes_show, &NOBODY, "FMBBC"), ERR_DENIED);
 	ck_assert_int_eq(order(nodes_show, &OBSERVER, "FMBBC"), ERR_OK);
@@ -612,6 +630,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, makes_keys_that_are_never_unset);
 	tcase_add_test(tc, refuses_unset_imported_keys);
 	tcase_add_test(tc, leaves_low_ids_to_the_members_of_an_imported_network);
+	tcase_add_test(tc, says_that_a_network_is_full);
 	tcase_add_test(tc, checks_what_a_network_is_made_of);
 	tcase_add_test(tc, reserves_exactly_the_id_that_is_asked_for);
 	tcase_add_test(tc, refuses_keys_that_are_not_the_networks);

@@ -250,9 +250,9 @@ START_TEST(never_gives_2000_or_58000)
 	world_begin(&w);
 	ck_assert_uint_eq(reserve(1, false), 1998);
 	ck_assert_uint_eq(reserve(2, false), 1999);
-	ck_assert_int_eq(store_ids_reserve(w.store, NETWORK, 3, false, 0, &id), ERR_FULL);
+	ck_assert_int_eq(store_ids_reserve(w.store, NETWORK, 3, false, 0, &id), ERR_STATE);
 	ck_assert_int_eq(store_ids_free(w.store, NETWORK, 1998, 2), ERR_OK);
-	ck_assert_int_eq(store_ids_reserve(w.store, NETWORK, 3, false, 0, &id), ERR_FULL);
+	ck_assert_int_eq(store_ids_reserve(w.store, NETWORK, 3, false, 0, &id), ERR_STATE);
 	ck_assert_int_eq(store_ids_free(w.store, NETWORK, 1998, 1), ERR_OK);
 	ck_assert_uint_eq(reserve(3, false), 1998);
 	ck_assert_int_eq(world_end(&w), ERR_OK);
@@ -290,7 +290,7 @@ START_TEST(never_gives_an_id_to_two_serials)
 			continue;
 		}
 		e = store_ids_reserve(w.store, NETWORK, serial, false, 0, &id);
-		if (e == ERR_FULL) {
+		if (e == ERR_STATE) {
 			for (id = 1900; id <= 1999; id++)
 				ck_assert(owner[id] != UINT32_MAX && owner[id] != serial);
 			continue;
