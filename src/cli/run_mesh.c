@@ -8,8 +8,11 @@
 #include "cli/table.h"
 #include "cli/text.h"
 
-/* One reply, for people. EX_OK to go on. */
-typedef int show_fn(struct args *a, void *ctx, const json_t *reply);
+/* What a call's replies are to people, and its exit status. */
+struct view {
+	int (*show)(struct args *a, void *ctx, const json_t *reply); /* EX_OK to go on */
+	int (*judge)(const json_t *reply); /* of the last one; EX_OK, or why has been said */
+};
 
 static const char *text_of(const json_t *o, const char *key)
 {
@@ -28,17 +31,21 @@ static bool is_event(const json_t *reply, const char *event)
 	return strcmp(text_of(reply, "event"), event) == 0;
 }
 
-static int take_reply(struct args *a, const struct client_reply *r, show_fn *show, void *ctx)
+static int take_reply(
+	struct args *a, const struct client_reply *r, const struct view *view, void *ctx)
 {
+	int status;
+
 	if (r->error) {
 		run_progress(a, NULL);
 		return fail_reply(a, r);
 	}
-	return a->json ? run_print_json(r->parameters) : show(a, ctx, r->parameters);
+	status = a->json ? run_print_json(r->parameters) : view->show(a, ctx, r->parameters);
+	return status == EX_OK && !r->continues ? view->judge(r->parameters) : status;
 }
 
 /* All replies of a call that ends by itself; the daemon bounds its time. */
-static int follow_call(struct args *a, show_fn *show, void *ctx)
+static int follow_call(struct args *a, const struct view *view, void *ctx)
 {
 	struct client c;
 	int status = run_open(a, &c);
@@ -55,7 +62,7 @@ static int follow_call(struct args *a, show_fn *show, void *ctx)
 		if (e != ERR_OK)
 			break;
 		more = r.continues;
-		status = take_reply(a, &r, show, ctx);
+		status = take_reply(a, &r, view, ctx);
 		client_reply_clear(&r);
 	}
 	client_close(&c);
@@ -81,7 +88,7 @@ static void print_proposal(const json_t *p)
 	(void)puts(json_is_true(json_object_get(p, "unsolicited")) ? ", unsolicited" : "");
 }
 
-static int end_proposals(const json_t *p)
+static int judge_proposals(const json_t *p)
 {
 	long long heard = number_of(p, "heard"), asked = number_of(p, "asked");
 
@@ -97,9 +104,7 @@ static int show_proposal(struct args *a, void *ctx, const json_t *p)
 	run_progress(a, NULL);
 	if (is_event(p, "proposal"))
 		print_proposal(p);
-	if (is_event(p, "end"))
-		return end_proposals(p);
-	if (number_of(p, "rounds") > 0)
+	if (number_of(p, "rounds") > 0 && !is_event(p, "end"))
 		run_progress(a, "round %lld of %lld, %lld of %lld heard ", number_of(p, "round"),
 			number_of(p, "rounds"), number_of(p, "heard"), number_of(p, "asked"));
 	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
@@ -107,20 +112,26 @@ static int show_proposal(struct args *a, void *ctx, const json_t *p)
 
 int run_mesh_proposals(struct args *a)
 {
-	return follow_call(a, show_proposal, NULL);
+	static const struct view view = {show_proposal, judge_proposals};
+
+	return follow_call(a, &view, NULL);
 }
 
 /* --- nodes ------------------------------------------------------------------------------- */
 
-static int end_nodes(struct args *a, const json_t *rows, const json_t *p)
+static int print_nodes(struct args *a, const json_t *rows)
 {
 	struct table_style style = table_style_for(stdout);
-	long long answered = number_of(p, "answered"), expected = number_of(p, "expected");
 
 	run_progress(a, NULL);
 	table_print(stdout, &style, a->verb->columns, rows);
-	if (fflush(stdout) != 0)
-		return EX_IOERR;
+	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
+
+static int judge_nodes(const json_t *p)
+{
+	long long answered = number_of(p, "answered"), expected = number_of(p, "expected");
+
 	if (answered >= expected)
 		return EX_OK;
 	return fail(EXIT_JOB_FAILED, "%lld of %lld members did not answer", expected - answered,
@@ -134,7 +145,7 @@ static int show_node(struct args *a, void *ctx, const json_t *p)
 	if (is_event(p, "node") && json_array_append(rows, node) != 0)
 		return fail(EX_OSERR, "out of memory");
 	if (is_event(p, "end"))
-		return end_nodes(a, rows, p);
+		return print_nodes(a, rows);
 	run_progress(a, "%lld of %lld have answered ", number_of(p, "answered"),
 		number_of(p, "expected"));
 	return EX_OK;
@@ -142,8 +153,9 @@ static int show_node(struct args *a, void *ctx, const json_t *p)
 
 int run_mesh_nodes(struct args *a)
 {
+	static const struct view view = {show_node, judge_nodes};
 	json_t *rows = json_array();
-	int status = rows ? follow_call(a, show_node, rows) : fail(EX_OSERR, "out of memory");
+	int status = rows ? follow_call(a, &view, rows) : fail(EX_OSERR, "out of memory");
 
 	json_decref(rows);
 	return status;
@@ -157,6 +169,11 @@ static int show_setting(struct args *a, void *ctx, const json_t *p)
 	(void)ctx;
 	(void)printf("network %lld: %lld members know that they are %lld\n",
 		number_of(p, "network_id"), number_of(p, "confirmed"), number_of(p, "count"));
+	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
+
+static int judge_setting(const json_t *p)
+{
 	if (number_of(p, "confirmed") > 0)
 		return EX_OK;
 	return fail(EXIT_JOB_FAILED, "no member has confirmed it: it may not have arrived");
@@ -164,5 +181,7 @@ static int show_setting(struct args *a, void *ctx, const json_t *p)
 
 int run_mesh_set_enrolled_nodes(struct args *a)
 {
-	return follow_call(a, show_setting, NULL);
+	static const struct view view = {show_setting, judge_setting};
+
+	return follow_call(a, &view, NULL);
 }
