@@ -472,10 +472,19 @@ enum err conn_new(struct control *c, int fd, const struct caller *who)
 	return ERR_OK;
 }
 
+/* What is answered goes out, if it can at once: the loop does not run any more. */
+static void flush(struct conn *k)
+{
+	if (collect_ready(k) == ERR_OK)
+		(void)write_out(k);
+}
+
 void conn_free_all(struct control *c)
 {
-	while (c->conns)
+	while (c->conns) {
+		flush(c->conns);
 		conn_close(c->conns, NULL);
+	}
 }
 
 static bool is_late(uint64_t since_ms, uint64_t now_ms, uint32_t idle_s)

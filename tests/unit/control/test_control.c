@@ -308,6 +308,21 @@ START_TEST(who_hangs_up_after_asking_is_answered)
 }
 END_TEST
 
+/* The daemon stops in the very turn of the commit. */
+START_TEST(what_is_answered_goes_out_at_the_end)
+{
+	int fd = join_as(&admin);
+
+	say(fd, "Held", 1);
+	spin();
+	commit(ERR_OK);
+	conn_free_all(&server);
+	ck_assert_str_eq(heard(fd), REPLY(1));
+	ck_assert_str_eq(heard(fd), "EOF");
+	close(fd);
+}
+END_TEST
+
 START_TEST(a_client_may_vanish_before_the_commit)
 {
 	int fd = join_as(&admin);
@@ -731,6 +746,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, nonsense_ends_the_connection);
 	tcase_add_test(tc, a_message_without_end_ends_the_connection);
 	tcase_add_test(tc, who_hangs_up_after_asking_is_answered);
+	tcase_add_test(tc, what_is_answered_goes_out_at_the_end);
 	tcase_add_test(tc, a_client_may_vanish_before_the_commit);
 	tcase_add_test(tc, at_most_so_many_calls_wait_for_one_client);
 	tcase_add_test(tc, who_does_not_read_is_not_served_and_then_cut_off);
