@@ -4,10 +4,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CONF_FILE_MAX 65536
 #define DAY_S 86400u
@@ -302,19 +302,21 @@ static int is_dropin(const struct dirent *d)
 	return d->d_name[0] != '.' && n > 5 && strcmp(d->d_name + n - 5, ".conf") == 0;
 }
 
-enum err conf_load(struct conf *c, const char *file, char error[CONF_ERROR_MAX])
+static enum err load_dropins(struct conf *c, const char *file, char error[CONF_ERROR_MAX])
 {
 	const char *slash = strrchr(file, '/');
 	int dir_len = slash ? (int)(slash - file) : 1;
 	char dir[CONF_TEXT_MAX * 2], path[CONF_TEXT_MAX * 4];
 	struct dirent **names = NULL;
-	enum err e = load_one(c, file, error);
+	enum err e = ERR_OK;
 	int n;
 
-	if (e)
-		return e;
 	(void)snprintf(dir, sizeof(dir), "%.*s/conf.d", dir_len, slash ? file : ".");
 	n = scandir(dir, &names, is_dropin, alphasort);
+	if (n < 0 && errno != ENOENT) {
+		(void)snprintf(error, CONF_ERROR_MAX, "%.300s: %s", dir, strerror(errno));
+		return ERR_IO;
+	}
 	for (int i = 0; i < n; i++) {
 		(void)snprintf(path, sizeof(path), "%s/%s", dir, names[i]->d_name);
 		if (e == ERR_OK)
@@ -323,6 +325,15 @@ enum err conf_load(struct conf *c, const char *file, char error[CONF_ERROR_MAX])
 	}
 	free(names);
 	return e;
+}
+
+enum err conf_load(struct conf *c, const char *file, bool is_needed, char error[CONF_ERROR_MAX])
+{
+	enum err e = ERR_OK;
+
+	if (is_needed || access(file, F_OK) == 0 || errno != ENOENT)
+		e = load_one(c, file, error);
+	return e == ERR_OK ? load_dropins(c, file, error) : e;
 }
 
 void conf_print(const struct conf *c, FILE *out)

@@ -6,6 +6,7 @@
 #ifndef BASE_CONF_H
 #define BASE_CONF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -55,8 +56,10 @@ ENR_MUST_CHECK enum err conf_parse(
 	struct conf *c, const char *file, const char *text, size_t n, char error[CONF_ERROR_MAX]);
 
 /* The file, then FILE's neighbour conf.d/ *.conf in the order of their names. A missing conf.d is
- * no error. */
-ENR_MUST_CHECK enum err conf_load(struct conf *c, const char *file, char error[CONF_ERROR_MAX]);
+ * no error; a missing file is one only if it is needed. What is there and cannot be read is one:
+ * ERR_IO. */
+ENR_MUST_CHECK enum err conf_load(
+	struct conf *c, const char *file, bool is_needed, char error[CONF_ERROR_MAX]);
 
 /* Every key with its value, as a file that conf_parse reads. There are no secrets in it. */
 void conf_print(const struct conf *c, FILE *out);

@@ -264,14 +264,16 @@ static size_t split(char *text, const char **out, size_t max)
 static int start_coap(struct daemon *d)
 {
 	char text[CONF_TEXT_MAX];
-	const char *listen[COAP_LISTEN_MAX];
+	const char *listen[COAP_LISTEN_MAX + 1]; /* one more than there may be is told */
 	const struct coap_handler handler = {.on_request = listener_on_coap, .arg = d->listener};
 	struct coap_config config = {.listen = listen};
 
 	(void)snprintf(text, sizeof(text), "%s", d->conf->coap_listen);
-	config.listen_count = split(text, listen, COAP_LISTEN_MAX);
+	config.listen_count = split(text, listen, COAP_LISTEN_MAX + 1);
 	if (config.listen_count == 0)
 		return EX_OK;
+	if (config.listen_count > COAP_LISTEN_MAX)
+		return fail(EX_CONFIG, "more than %d addresses to listen on", COAP_LISTEN_MAX);
 	if (coap_edge_new(d->base, &config, &handler, &d->coap) != ERR_OK)
 		return fail(EX_CONFIG, "cannot listen for CoAP on '%s'", d->conf->coap_listen);
 	return EX_OK;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "base/conf.h"
 #include "base/log.h"
@@ -84,9 +83,7 @@ static int load_config(const struct options *o, struct conf *conf)
 	char error[CONF_ERROR_MAX];
 
 	conf_defaults(conf);
-	if (!o->config && access(file, F_OK) != 0)
-		return EX_OK; /* all defaults: nothing was configured */
-	if (conf_load(conf, file, error) == ERR_OK)
+	if (conf_load(conf, file, o->config != NULL, error) == ERR_OK)
 		return EX_OK;
 	(void)fprintf(stderr, "enrolld: %s\n", error);
 	return EX_CONFIG;

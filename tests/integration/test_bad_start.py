@@ -189,6 +189,12 @@ def test_bad_databases_are_refused():
         lab.ctl("status")
 
 
+def test_more_addresses_than_there_may_be():
+    with initialized() as lab:
+        lab.conf["coap"]["listen"] = " ".join("127.0.0.1:%d" % (40000 + i) for i in range(9))
+        start_fails(lab, CONFIG, "more than 8 addresses", opened=True)
+
+
 def second(**shared):
     """Another daemon's laboratory, with what it shares with the first."""
     other = Lab()

@@ -188,6 +188,8 @@ def test_shipped_units():
         r = subprocess.run(["systemd-analyze", "verify", "--man=no", os.path.join(d, "enrolld.service")],
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         expect("enrolld" not in r.stdout, r.stdout)
+        with open(os.path.join(d, "enrolld.service")) as f:
+            expect("StartLimitIntervalSec=0\n" in f.read(), "what is missing at boot may come later: an address, a disk")
 
 
 def installed(root):
@@ -198,7 +200,9 @@ def test_install_and_uninstall():
     with tempfile.TemporaryDirectory() as d:
         make = ["make", "-s", "-C", ROOT, "DESTDIR=" + d, "prefix=/usr", "sysconfdir=/etc"]
         env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-        subprocess.run([*make, "install"], check=True, env=env, stdout=subprocess.DEVNULL)
+        subprocess.run([*make, "install"], check=True, env=env, stdout=subprocess.DEVNULL, umask=0o077)
+        for folder in ("etc/enrolld", "etc/enrolld/conf.d", "usr/share/varlink"):
+            expect(os.stat(os.path.join(d, folder)).st_mode & 0o777 == 0o755, folder + " is for all to read")
         files = installed(d)
         for wanted in ("usr/sbin/enrolld", "usr/bin/enrollctl", "usr/bin/enrollee", "etc/enrolld/enrolld.conf",
                        "usr/lib/systemd/system/enrolld.service", "usr/lib/systemd/system/enrolld.socket",

@@ -1,6 +1,10 @@
 #include "base/conf.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "unit/suite.h"
 
@@ -99,6 +103,61 @@ START_TEST(reads_durations)
 }
 END_TEST
 
+static void write_file(const char *dir, const char *name, const char *text)
+{
+	char path[256];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_ge(fputs(text, f), 0);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+static void forget(const char *dir, const char *name)
+{
+	char path[256];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	ck_assert_int_eq(remove(path), 0);
+}
+
+START_TEST(reads_the_file_and_what_lies_beside_it)
+{
+	char dir[] = "/tmp/enrolld-conf-XXXXXX", file[64], dropins[64];
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	(void)snprintf(file, sizeof(file), "%s/enrolld.conf", dir);
+	(void)snprintf(dropins, sizeof(dropins), "%s/conf.d", dir);
+	conf_defaults(&c);
+	ck_assert_int_eq(conf_load(&c, file, false, error), ERR_OK); /* there is nothing */
+	ck_assert_int_eq(conf_load(&c, file, true, error), ERR_IO);
+	ck_assert_ptr_nonnull(strstr(error, file));
+	write_file(dir, "conf.d", "no folder\n");
+	ck_assert_int_eq(conf_load(&c, file, false, error), ERR_IO);
+	ck_assert_ptr_nonnull(strstr(error, dropins));
+	forget(dir, "conf.d");
+	ck_assert_int_eq(mkdir(dropins, 0700), 0);
+	write_file(dropins, "20.conf", "[coap]\nport = 20\n");
+	write_file(dropins, "10.conf", "[coap]\nport = 10\nhost = ten\n");
+	write_file(dropins, "30.conf~", "not read\n");
+	ck_assert_int_eq(conf_load(&c, file, false, error), ERR_OK);
+	ck_assert_uint_eq(c.coap_port, 20);
+	write_file(dir, "enrolld.conf", "[coap]\nport = 1\nhost = one\n[log]\nlevel = debug\n");
+	conf_defaults(&c);
+	ck_assert_int_eq(conf_load(&c, file, true, error), ERR_OK);
+	ck_assert_uint_eq(c.coap_port, 20);
+	ck_assert_str_eq(c.coap_host, "ten");
+	forget(dropins, "10.conf");
+	forget(dropins, "20.conf");
+	forget(dropins, "30.conf~");
+	forget(dir, "conf.d");
+	forget(dir, "enrolld.conf");
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
 	tcase_add_test(tc, has_defaults);
@@ -108,6 +167,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, refuses_nul_and_overlong_lines);
 	tcase_add_test(tc, prints_what_it_reads);
 	tcase_add_test(tc, reads_durations);
+	tcase_add_test(tc, reads_the_file_and_what_lies_beside_it);
 }
 
 int main(void)
