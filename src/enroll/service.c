@@ -113,6 +113,8 @@ static void undo_request(void *arg)
 	struct service *s = arg;
 
 	s->event_count = s->event_kept;
+	if (s->spk_changed)
+		service_spk_forget(s); /* it may be as this request made it */
 }
 
 static void deliver_events(struct service *s)
@@ -226,10 +228,8 @@ enum err service_tick(struct service *s, const struct clock_now *now, bool *agai
 		e = service_sweep(s, now, &count);
 	if (e == ERR_OK)
 		e = service_spk_tick(s, now);
-	if (e != ERR_OK) {
-		service_spk_forget(s); /* the caller undoes what we made */
+	if (e != ERR_OK)
 		return e;
-	}
 	if (svctime_s(&s->time) >= s->checkpoint_s + SERVICE_CHECKPOINT_S)
 		s->checkpoint_due = true;
 	*again = count == SERVICE_SWEEP_MAX;

@@ -31,8 +31,9 @@ struct service {
 	uint64_t stored_s;   /* what the store holds of it, when the commit succeeds */
 	bool stored;
 
-	/* Loaded signed prekeys: the newest, and one that a message needed. Only rows that are
-	 * committed are kept over a transaction: a row id that is rolled back comes again. */
+	/* Loaded signed prekeys: the newest, and one that a message needed. Only rows as they are
+	 * committed are kept over a transaction: a row id that is rolled back comes again. So both
+	 * are forgotten when a request that may have changed them is undone. */
 	struct signed_prekey spk_new, spk_old;
 	bool spk_changed; /* by this transaction: keep nothing */
 

@@ -150,6 +150,51 @@ START_TEST(an_issue_beyond_the_quota_gives_none)
 }
 END_TEST
 
+#define DAY_S 86400u
+#define MONTH_S (30 * DAY_S)
+
+/* A request that gets count bundles of a month, or nothing. */
+static enum err issue_or_undo(const struct caller *who, size_t count)
+{
+	static const uint32_t lifetimes_s[2] = {MONTH_S, MONTH_S};
+	struct issued all = {.count = 0};
+	enum err e;
+
+	world_begin(&w);
+	ck_assert_int_eq(store_request_begin(w.store), ERR_OK);
+	e = service_bundle_issue(w.service, &w.now, who, lifetimes_s, count, collect, &all, NULL);
+	ck_assert_int_eq(
+		e == ERR_OK ? store_request_keep(w.store) : store_request_undo(w.store), ERR_OK);
+	ck_assert_int_eq(world_end(&w), ERR_OK);
+	return e;
+}
+
+START_TEST(an_undone_issue_leaves_no_prekey_behind)
+{
+	restart_with_quota(1);
+	ck_assert_int_eq(issue_or_undo(&WORLD_ALICE, 1), ERR_OK);
+	world_pass(&w, 7 * DAY_S); /* the signed prekey retires, and no tick makes the next */
+	ck_assert_int_eq(issue_or_undo(&WORLD_ALICE, 1), ERR_QUOTA);
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM signed_prekeys"), 1);
+	ck_assert_int_eq(issue_or_undo(&WORLD_BOB, 1), ERR_OK);
+	ck_assert_int_eq(world_number(&w, "SELECT count(*) FROM signed_prekeys"), 2);
+}
+END_TEST
+
+START_TEST(an_undone_issue_extends_no_prekey)
+{
+	struct service_issued issued;
+
+	restart_with_quota(2);
+	ck_assert_int_eq(world_issue(&w, &WORLD_ALICE, 0, &issued), ERR_OK);
+	ck_assert_int_eq(issue_or_undo(&WORLD_ALICE, 2), ERR_QUOTA);
+	ck_assert_int_eq(issue_or_undo(&WORLD_ALICE, 1), ERR_OK);
+	ck_assert_int_ge(world_number(&w, "SELECT min(destroy_s - expires_s) FROM bundles JOIN "
+					  "signed_prekeys ON signed_prekeys.id = spk_id"),
+		3600);
+}
+END_TEST
+
 /* --- list --- */
 
 static void count_row(void *arg, const struct service_bundle *bundle)
@@ -320,6 +365,8 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, the_quota_counts_open_bundles_of_one_enroller);
 	tcase_add_test(tc, bundles_that_are_over_do_not_count_before_the_sweep);
 	tcase_add_test(tc, an_issue_beyond_the_quota_gives_none);
+	tcase_add_test(tc, an_undone_issue_leaves_no_prekey_behind);
+	tcase_add_test(tc, an_undone_issue_extends_no_prekey);
 	tcase_add_test(tc, lists_by_state_and_owner_in_pages);
 	tcase_add_test(tc, shows_the_same_bytes_again_also_with_a_new_address);
 	tcase_add_test(tc, takes_ids_by_their_first_digits_if_they_are_unique);
