@@ -130,16 +130,24 @@ static void deliver_events(struct service *s)
 	free(event);
 }
 
+/* One that a reader is in the way of holds the loop up until the store's patience ends: not after
+ * each commit. */
 static void checkpoint(struct service *s)
 {
-	enum err e = store_checkpoint(s->store);
+	uint64_t now_s = svctime_s(&s->time);
+	enum err e;
 
+	if (!s->checkpoint_due || now_s < s->checkpoint_again_s || store_in_transaction(s->store))
+		return;
+	e = store_checkpoint(s->store);
 	if (e == ERR_OK) {
 		s->checkpoint_due = false;
-		s->checkpoint_s = svctime_s(&s->time);
-	} else if (e != ERR_BUSY && e != ERR_STATE) {
-		log_warn("checkpoint failed error=\"%s\"", err_text(e));
+		s->checkpoint_s = now_s;
+		return;
 	}
+	s->checkpoint_again_s = now_s + SERVICE_CHECKPOINT_AGAIN_S;
+	if (e != ERR_BUSY)
+		log_warn("checkpoint failed error=\"%s\"", err_text(e));
 }
 
 void service_committed(void *arg, enum err committed)
@@ -152,8 +160,7 @@ void service_committed(void *arg, enum err committed)
 		service_spk_forget(s);
 	} else {
 		deliver_events(s);
-		if (s->checkpoint_due && !store_in_transaction(s->store))
-			checkpoint(s);
+		checkpoint(s);
 	}
 	s->spk_changed = false;
 }

@@ -12,6 +12,7 @@
 #define SERVICE_SPK_SLACK_S 3600u         /* retransmission, clock skew (OP-0006 §7.10) */
 #define SERVICE_FORGET_S UINT64_C(604800) /* expired and revoked rows stay visible so long */
 #define SERVICE_CHECKPOINT_S 3600u        /* deleted secrets leave the WAL after so long */
+#define SERVICE_CHECKPOINT_AGAIN_S 10u    /* after one that failed */
 #define SERVICE_SWEEP_MAX 64              /* rows in one portion of the sweep */
 #define SERVICE_REFUSALS_MAX 64           /* refused messages written to the audit log in a row */
 #define SERVICE_REFUSAL_EVERY_MS 1000u    /* and then one in so long */
@@ -48,7 +49,8 @@ struct service {
 	uint64_t refusals_ms; /* when the last one was granted */
 	uint64_t refusals_unrecorded;
 
-	uint64_t checkpoint_s;
+	uint64_t checkpoint_s;       /* when the last one was */
+	uint64_t checkpoint_again_s; /* none is tried before */
 	bool checkpoint_due;
 };
 

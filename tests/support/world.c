@@ -131,6 +131,20 @@ void world_sql(struct world *w, const char *sql)
 	(void)sqlite3_close(db);
 }
 
+void *world_read(struct world *w)
+{
+	sqlite3 *db = other_connection(w);
+
+	need(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM audit", NULL, NULL, NULL) == SQLITE_OK,
+		"reader");
+	return db;
+}
+
+void world_read_end(void *reader)
+{
+	need(sqlite3_close(reader) == SQLITE_OK, "reader");
+}
+
 void world_begin(struct world *w)
 {
 	NEED(store_begin(w->store));

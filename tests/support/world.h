@@ -42,6 +42,10 @@ int64_t world_number(struct world *w, const char *sql);
 /* Runs SQL by a second connection, which may do what the service never would. */
 void world_sql(struct world *w, const char *sql);
 
+/* A second connection that reads, and goes on seeing what there is now, until world_read_end. */
+void *world_read(struct world *w);
+void world_read_end(void *reader);
+
 /* begin, then commit and service_committed; the service's functions between them. */
 void world_begin(struct world *w);
 ENR_MUST_CHECK enum err world_end(struct world *w);

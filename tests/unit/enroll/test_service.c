@@ -1,5 +1,8 @@
 #include "enroll/service.h"
 
+#include <stdio.h>
+#include <sys/stat.h>
+
 #include "support/world.h"
 #include "unit/suite.h"
 
@@ -198,6 +201,61 @@ START_TEST(what_is_used_is_never_forgotten)
 	while (tick())
 		;
 	ck_assert_int_eq(outcome_of(&e), SERVICE_ANSWER);
+}
+END_TEST
+
+/* --- checkpoints --- */
+
+/* Bytes of the log that the next checkpoint empties. */
+static long long wal_bytes(void)
+{
+	char path[128];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s-wal", w.path);
+	ck_assert_int_eq(stat(path, &st), 0);
+	return (long long)st.st_size;
+}
+
+static void revoke(const struct enrollee *e)
+{
+	struct service_device view;
+
+	world_begin(&w);
+	ck_assert_int_eq(
+		service_device_revoke(w.service, &w.now, &WORLD_ADMIN, e->device, &view, NULL),
+		ERR_OK);
+	ck_assert_int_eq(world_end(&w), ERR_OK);
+}
+
+START_TEST(revoked_keys_leave_the_log_with_the_commit)
+{
+	struct enrollee e;
+
+	enrollee_enroll(&w, &e);
+	ck_assert_int_gt(wal_bytes(), 0);
+	revoke(&e);
+	ck_assert_int_eq(wal_bytes(), 0);
+}
+END_TEST
+
+START_TEST(a_checkpoint_that_a_reader_stops_is_not_tried_after_each_commit)
+{
+	struct service_issued issued;
+	struct enrollee e;
+	void *reader;
+
+	enrollee_enroll(&w, &e);
+	reader = world_read(&w);
+	revoke(&e); /* waits for the reader, in vain */
+	world_read_end(reader);
+	ck_assert_int_gt(wal_bytes(), 0);
+	world_pass(&w, 9);
+	ck_assert_int_eq(world_issue(&w, &WORLD_ALICE, 0, &issued), ERR_OK);
+	ck_assert_int_gt(wal_bytes(), 0);
+	world_pass(&w, 1);
+	ck_assert_int_eq(world_issue(&w, &WORLD_ALICE, 0, &issued), ERR_OK);
+	ck_assert_int_eq(wal_bytes(), 0);
 }
 END_TEST
 
@@ -443,6 +501,8 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, service_time_is_stored_at_most_once_a_second);
 	tcase_add_test(tc, the_sweep_expires_in_portions_and_destroys_the_prekeys);
 	tcase_add_test(tc, what_is_used_is_never_forgotten);
+	tcase_add_test(tc, revoked_keys_leave_the_log_with_the_commit);
+	tcase_add_test(tc, a_checkpoint_that_a_reader_stops_is_not_tried_after_each_commit);
 	tcase_add_test(tc, a_signed_prekey_retires_after_a_week_and_goes_when_nothing_needs_it);
 	tcase_add_test(tc, a_late_announcement_keeps_its_signed_prekey_alive);
 	tcase_add_test(tc, issuing_rotates_when_no_tick_did);
