@@ -104,36 +104,11 @@ const struct param node_add_params[] = {
 	PARAM_ROW_END,
 };
 
-struct only_network {
-	unsigned count;
-	uint16_t id;
-};
-
-static bool count_network(void *arg, const struct network_view *v)
-{
-	struct only_network *o = arg;
-
-	o->id = v->id;
-	return ++o->count < 2;
-}
-
 /* The network asked for; with one network alone, that one. */
 static enum err network_of(struct command_call *c, uint16_t *out)
 {
-	struct only_network o = {0};
-	enum err e;
-
 	*out = (uint16_t)param_uint(c, ADD_NETWORK, 0);
-	if (*out != 0)
-		return ERR_OK;
-	e = nodes_network_list(c->config->nodes, c->who, count_network, &o, &c->why);
-	if (e != ERR_OK)
-		return e;
-	*out = o.id;
-	if (o.count == 1)
-		return ERR_OK;
-	return refuse(c, "network_id",
-		o.count == 0 ? "there is no network yet" : "missing: there are several networks");
+	return *out != 0 ? ERR_OK : nodes_network_only(c->config->nodes, out, &c->why);
 }
 
 /* Either a label or a serial number; a label brings the key and the device type with it. */

@@ -103,6 +103,10 @@ ENR_MUST_CHECK enum err nodes_network_add(struct nodes *n, const struct clock_no
 ENR_MUST_CHECK enum err nodes_network_list(struct nodes *n, const struct caller *who,
 	bool (*each)(void *ctx, const struct network_view *v), void *ctx, struct reason *why);
 
+/* The id of the network of a request that names none, if there is just one; ERR_INVALID. Whoever
+ * may ask at all may know. */
+ENR_MUST_CHECK enum err nodes_network_only(struct nodes *n, uint16_t *out, struct reason *why);
+
 /* Observer. ERR_NOT_FOUND. */
 ENR_MUST_CHECK enum err nodes_network_show(struct nodes *n, const struct caller *who, uint16_t id,
 	struct network_view *out, struct reason *why);

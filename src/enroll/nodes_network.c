@@ -11,14 +11,19 @@
 
 _Static_assert(sizeof(((struct network_row *)0)->name) == NODES_NAME_SIZE, "one size of names");
 
-static void view_network(const struct network_row *row, struct network_view *out)
+static enum err view_network(
+	struct nodes *n, const struct network_row *row, struct network_view *out)
 {
+	struct network_counts counts = {0};
+	enum err e = store_networks_count(n->store, row->id, &counts);
+
 	*out = (struct network_view){.id = row->id,
 		.gateway_serial = row->gateway_serial,
 		.created_at = row->created_at,
-		.nodes = row->nodes,
-		.joined = row->joined};
+		.nodes = counts.nodes,
+		.joined = counts.joined};
 	memcpy(out->name, row->name, sizeof(out->name));
+	return e;
 }
 
 /* The given key, or a random one that is neither 00 nor FF. */
@@ -110,37 +115,70 @@ enum err nodes_network_add(struct nodes *n, const struct clock_now *now, const s
 		e = check_network(req, why);
 	if (e == ERR_OK)
 		e = insert_network(n, now, req, &row, why);
+	if (e == ERR_OK)
+		e = nodes_explain(why, view_network(n, &row, out));
 	if (e != ERR_OK)
 		return e;
-	view_network(&row, out);
 	if (n->changed)
 		n->changed(n->ctx, NULL);
 	return nodes_explain(why, audit_network(n, "network_added", who, req->id, now));
 }
 
 struct network_each {
+	struct nodes *nodes;
 	bool (*each)(void *ctx, const struct network_view *v);
 	void *ctx;
+	enum err e;
 };
 
 static bool each_network(void *ctx, const struct network_row *row)
 {
-	const struct network_each *f = ctx;
+	struct network_each *f = ctx;
 	struct network_view v;
 
-	view_network(row, &v);
-	return f->each(f->ctx, &v);
+	f->e = view_network(f->nodes, row, &v);
+	return f->e == ERR_OK && f->each(f->ctx, &v);
 }
 
 enum err nodes_network_list(struct nodes *n, const struct caller *who,
 	bool (*each)(void *ctx, const struct network_view *v), void *ctx, struct reason *why)
 {
-	struct network_each f = {each, ctx};
+	struct network_each f = {n, each, ctx, ERR_OK};
 	enum err e = nodes_need(who, ROLE_OBSERVER, why);
 
 	if (e != ERR_OK)
 		return e;
-	return nodes_explain(why, store_networks_list(n->store, 0, each_network, &f));
+	e = store_networks_list(n->store, 0, each_network, &f);
+	return nodes_explain(why, e == ERR_OK ? f.e : e);
+}
+
+struct only_network {
+	unsigned count;
+	uint16_t id;
+};
+
+static bool note_network(void *ctx, const struct network_row *row)
+{
+	struct only_network *o = ctx;
+
+	o->id = row->id;
+	return ++o->count < 2;
+}
+
+enum err nodes_network_only(struct nodes *n, uint16_t *out, struct reason *why)
+{
+	struct only_network o = {0};
+	enum err e = store_networks_list(n->store, 0, note_network, &o);
+
+	if (e != ERR_OK)
+		return nodes_explain(why, e);
+	*out = o.id;
+	if (o.count == 0)
+		return nodes_refuse(why, ERR_INVALID, "network_id", "there is no network yet");
+	if (o.count > 1)
+		return nodes_refuse(
+			why, ERR_INVALID, "network_id", "missing: there are several networks");
+	return ERR_OK;
 }
 
 enum err nodes_get_network(
@@ -162,7 +200,7 @@ enum err nodes_network_show(struct nodes *n, const struct caller *who, uint16_t 
 	if (e == ERR_OK)
 		e = nodes_get_network(n, id, &row, why);
 	if (e == ERR_OK)
-		view_network(&row, out);
+		e = nodes_explain(why, view_network(n, &row, out));
 	return e;
 }
 

@@ -43,10 +43,7 @@ enum err store_networks_insert(
 
 #define COLUMNS                                                                          \
 	"network_id, name, first_node_id, next_node_id, next_asset_id, gateway_serial, " \
-	"created_at, "                                                                   \
-	"(SELECT count(*) FROM nodes WHERE nodes.network_id = networks.network_id), "    \
-	"(SELECT count(*) FROM nodes WHERE nodes.network_id = networks.network_id AND "  \
-	"state = 'joined') FROM networks "
+	"created_at FROM networks "
 
 static void read_row(struct stmt *q, struct network_row *out)
 {
@@ -62,8 +59,6 @@ static void read_row(struct stmt *q, struct network_row *out)
 		out->gateway_serial = (uint32_t)stmt_u64(q);
 	}
 	out->created_at = stmt_u64(q);
-	out->nodes = (uint32_t)stmt_u64(q);
-	out->joined = (uint32_t)stmt_u64(q);
 }
 
 enum err store_networks_get(struct store *s, uint16_t id, struct network_row *out)
@@ -74,6 +69,20 @@ enum err store_networks_get(struct store *s, uint16_t id, struct network_row *ou
 	stmt_bind_u64(&q, id);
 	if (stmt_step(&q))
 		read_row(&q, out);
+	return stmt_end_found(&q);
+}
+
+enum err store_networks_count(struct store *s, uint16_t id, struct network_counts *out)
+{
+	static const char COUNT[] = "SELECT count(*), coalesce(sum(state = 'joined'), 0) FROM "
+				    "nodes WHERE network_id = ?";
+	struct stmt q = stmt_start(s, COUNT);
+
+	stmt_bind_u64(&q, id);
+	if (stmt_step(&q)) {
+		out->nodes = (uint32_t)stmt_u64(&q);
+		out->joined = (uint32_t)stmt_u64(&q);
+	}
 	return stmt_end_found(&q);
 }
 

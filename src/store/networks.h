@@ -32,8 +32,11 @@ struct network_row {
 	uint16_t next_asset_id;  /* the same for assets */
 	uint32_t gateway_serial; /* preferred gateway node, UINT32_MAX: the strongest */
 	uint64_t created_at;     /* unix seconds, for display */
-	uint32_t nodes;          /* rows of nodes in it */
-	uint32_t joined;         /* of them joined */
+};
+
+struct network_counts {
+	uint32_t nodes;  /* rows of nodes in it */
+	uint32_t joined; /* of them joined */
 };
 
 /* Takes row->id, name, first_node_id, gateway_serial and created_at. ERR_CONFLICT if the id is
@@ -43,6 +46,10 @@ ENR_MUST_CHECK enum err store_networks_insert(
 
 /* ERR_NOT_FOUND. */
 ENR_MUST_CHECK enum err store_networks_get(struct store *s, uint16_t id, struct network_row *out);
+
+/* Reads all rows of its nodes: to be shown, never on the way of a request that adds one. */
+ENR_MUST_CHECK enum err store_networks_count(
+	struct store *s, uint16_t id, struct network_counts *out);
 
 /* The caller wipes *out. ERR_NOT_FOUND; ERR_AUTH if the seal does not open. */
 ENR_MUST_CHECK enum err store_networks_keys(struct store *s, uint16_t id, struct network_keys *out);

@@ -9,6 +9,7 @@
 
 #include "base/crypto_openssl.h"
 #include "enr/hex.h"
+#include "store/internal.h"
 
 const struct caller WORLD_ADMIN = {.uid = 0, .role = ROLE_ADMIN, .name = "root"};
 const struct caller WORLD_ALICE = {.uid = 1001, .role = ROLE_ENROLLER, .name = "alice"};
@@ -129,6 +130,40 @@ void world_sql(struct world *w, const char *sql)
 
 	need(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, sql);
 	(void)sqlite3_close(db);
+}
+
+static bool plan_has(sqlite3 *db, const char *sql, const char *step)
+{
+	char *explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sql);
+	sqlite3_stmt *q;
+	bool found = false;
+
+	need(explain && sqlite3_prepare_v2(db, explain, -1, &q, NULL) == SQLITE_OK, sql);
+	while (!found && sqlite3_step(q) == SQLITE_ROW) {
+		const char *detail = (const char *)sqlite3_column_text(q, 3);
+		const char *at = strstr(detail, step);
+
+		found = at && (at[strlen(step)] == ' ' || at[strlen(step)] == '\0');
+	}
+	(void)sqlite3_finalize(q);
+	sqlite3_free(explain);
+	return found;
+}
+
+bool world_scans(struct world *w, const char *table)
+{
+	sqlite3 *db = other_connection(w);
+	sqlite3_stmt *q = NULL;
+	bool found = false;
+	char step[64];
+
+	(void)snprintf(step, sizeof(step), "SCAN %s", table);
+	while (!found && (q = sqlite3_next_stmt(w->store->db, q)) != NULL)
+		found = plan_has(db, sqlite3_sql(q), step);
+	if (found)
+		(void)fprintf(stderr, "%s: %s\n", step, sqlite3_sql(q));
+	(void)sqlite3_close(db);
+	return found;
 }
 
 void *world_read(struct world *w)

@@ -42,6 +42,9 @@ int64_t world_number(struct world *w, const char *sql);
 /* Runs SQL by a second connection, which may do what the service never would. */
 void world_sql(struct world *w, const char *sql);
 
+/* Does a statement that the store has made so far read the whole table, or a whole index of it? */
+bool world_scans(struct world *w, const char *table);
+
 /* A second connection that reads, and goes on seeing what there is now, until world_read_end. */
 void *world_read(struct world *w);
 void world_read_end(void *reader);

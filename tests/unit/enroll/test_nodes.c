@@ -512,6 +512,70 @@ START_TEST(lists_views_without_keys)
 }
 END_TEST
 
+/* Thousands of labels are added one by one: none may cost what all before it have cost. */
+START_TEST(no_statement_reads_the_nodes_of_all_networks)
+{
+	struct nodes_query query = {.state = JOB_PENDING};
+	struct network_view view;
+	unsigned count = 0;
+	uint16_t only = 0;
+
+	some_network();
+	ck_assert_int_eq(nodes_network_only(n, &only, &why), ERR_OK);
+	ck_assert_uint_eq(only, NETWORK);
+	ck_assert_int_eq(add_label(LABEL), ERR_OK);
+	ck_assert_int_eq(order(nodes_show, &OBSERVER, "FMBBC"), ERR_OK);
+	ck_assert_int_eq(
+		nodes_list(n, &w.now, &OBSERVER, &query, count_nodes, &count, &why), ERR_OK);
+	ck_assert_int_eq(nodes_network_show(n, &OBSERVER, NETWORK, &view, &why), ERR_OK);
+	ck_assert_uint_eq(view.nodes, 1);
+	ck_assert_uint_eq(view.joined, 0);
+	ck_assert_int_eq(nodes_network_list(n, &OBSERVER, count_networks, &count, &why), ERR_OK);
+	ck_assert_int_eq(order(nodes_cancel, &WORLD_ALICE, "FMBBC"), ERR_OK);
+	ck_assert_int_eq(add_label(LABEL), ERR_OK);
+	ck_assert_int_eq(order(nodes_remove, &WORLD_ADMIN, "FMBBC"), ERR_OK);
+	world_begin(&w);
+	ck_assert_int_eq(end(nodes_network_remove(n, &w.now, &WORLD_ADMIN, NETWORK, &why)), ERR_OK);
+	ck_assert(world_scans(&w, "c")); /* ids are counted through in memory */
+	ck_assert(!world_scans(&w, "nodes"));
+	ck_assert(!world_scans(&w, "node_ids"));
+}
+END_TEST
+
+START_TEST(knows_the_network_that_is_meant_if_there_is_one)
+{
+	struct network_request second = {.id = 7, .gateway_serial = SERIAL_INDEX_INVALID};
+	uint16_t only = 0;
+
+	ck_assert_int_eq(nodes_network_only(n, &only, &why), ERR_INVALID);
+	ck_assert_str_eq(why.field, "network_id");
+	some_network();
+	ck_assert_int_eq(nodes_network_only(n, &only, &why), ERR_OK);
+	ck_assert_uint_eq(only, NETWORK);
+	ck_assert_int_eq(network_add(&WORLD_ADMIN, &second), ERR_OK);
+	ck_assert_int_eq(nodes_network_only(n, &only, &why), ERR_INVALID);
+	ck_assert_ptr_nonnull(strstr(why.text, "several networks"));
+}
+END_TEST
+
+START_TEST(counts_the_nodes_of_each_network)
+{
+	struct network_request second = {.id = 7, .gateway_serial = SERIAL_INDEX_INVALID};
+	struct network_view view;
+
+	some_network();
+	ck_assert_int_eq(network_add(&WORLD_ADMIN, &second), ERR_OK);
+	ck_assert_int_eq(add_label(LABEL), ERR_OK);
+	world_sql(&w, "UPDATE nodes SET state = 'joined'");
+	ck_assert_int_eq(nodes_network_show(n, &OBSERVER, NETWORK, &view, &why), ERR_OK);
+	ck_assert_uint_eq(view.nodes, 1);
+	ck_assert_uint_eq(view.joined, 1);
+	ck_assert_int_eq(nodes_network_show(n, &OBSERVER, 7, &view, &why), ERR_OK);
+	ck_assert_uint_eq(view.nodes, 0);
+	ck_assert_uint_eq(view.joined, 0);
+}
+END_TEST
+
 START_TEST(shows_an_expiry_that_a_stepping_clock_does_not_move)
 {
 	struct node_view v;
@@ -647,6 +711,9 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, removes_in_two_steps_what_was_ever_asked);
 	tcase_add_test(tc, tells_of_every_change);
 	tcase_add_test(tc, lists_views_without_keys);
+	tcase_add_test(tc, no_statement_reads_the_nodes_of_all_networks);
+	tcase_add_test(tc, knows_the_network_that_is_meant_if_there_is_one);
+	tcase_add_test(tc, counts_the_nodes_of_each_network);
 	tcase_add_test(tc, shows_an_expiry_that_a_stepping_clock_does_not_move);
 	tcase_add_test(tc, takes_over_only_for_an_administrator);
 	tcase_add_test(tc, opens_without_a_key_only_as_it_is_told);
