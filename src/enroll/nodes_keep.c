@@ -59,11 +59,16 @@ static enum err audit_job(struct store *s, uint16_t network_id, const struct job
 	return audit_write(&a, s, wall_s);
 }
 
-/* The node has confirmed that it forgot the id, or it never heard of it. */
-static bool id_is_free(const struct job *job)
+/* The node has confirmed that it forgot the id, or it never heard of it from us. */
+static enum err give_id_back(struct store *s, uint16_t network_id, const struct job *job)
 {
-	return job->state == JOB_REMOVED ||
-	       (job->attempts == 0 && job_is_over(job->state) && job->state != JOB_JOINED);
+	if (job->attempts > 0)
+		return job->state == JOB_REMOVED
+			       ? store_ids_free(s, network_id, job->node_id, job->serial)
+			       : ERR_OK;
+	if (!job_is_over(job->state) || job->state == JOB_JOINED)
+		return ERR_OK;
+	return store_ids_return(s, network_id, job->node_id, job->serial);
 }
 
 enum err nodes_keep(struct store *s, uint16_t network_id, const struct job *job, enum job_state was,
@@ -73,8 +78,6 @@ enum err nodes_keep(struct store *s, uint16_t network_id, const struct job *job,
 
 	if (e != ERR_OK || job->state == was)
 		return e;
-	if (id_is_free(job) &&
-		(e = store_ids_free(s, network_id, job->node_id, job->serial)) != ERR_OK)
-		return e;
-	return audit_job(s, network_id, job, who, at->wall_s);
+	e = give_id_back(s, network_id, job);
+	return e == ERR_OK ? audit_job(s, network_id, job, who, at->wall_s) : e;
 }

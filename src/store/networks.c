@@ -182,13 +182,25 @@ static enum err ids_find(struct store *s, uint16_t network_id, uint32_t serial, 
 static enum err ids_put(
 	struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial, uint64_t given_at)
 {
-	static const char PUT[] = "INSERT INTO node_ids VALUES (?, ?, ?, ?)";
+	static const char PUT[] = "INSERT INTO node_ids (network_id, node_id, serial, given_at) "
+				  "VALUES (?, ?, ?, ?)";
 	struct stmt q = stmt_start(s, PUT);
 
 	stmt_bind_u64(&q, network_id);
 	stmt_bind_u64(&q, node_id);
 	bind_serial(&q, serial);
 	stmt_bind_u64(&q, given_at);
+	return stmt_run(&q, NULL);
+}
+
+static enum err ids_met(struct store *s, uint16_t network_id, uint16_t node_id)
+{
+	static const char MET[] =
+		"UPDATE node_ids SET met = 1 WHERE network_id = ? AND node_id = ? AND met = 0";
+	struct stmt q = stmt_start(s, MET);
+
+	stmt_bind_u64(&q, network_id);
+	stmt_bind_u64(&q, node_id);
 	return stmt_run(&q, NULL);
 }
 
@@ -339,23 +351,39 @@ enum err store_ids_adopt(
 	uint16_t other;
 	enum err e = ids_owner(s, network_id, node_id, &owner);
 
-	if (e == ERR_OK)
-		return owner == serial || owner == UINT32_MAX ? ERR_OK : ERR_CONFLICT;
-	if (e != ERR_NOT_FOUND)
-		return e;
-	if (serial != UINT32_MAX && ids_find(s, network_id, serial, &other) == ERR_OK)
-		serial = UINT32_MAX; /* we promised that serial another id: keep both out of use */
-	return ids_put(s, network_id, node_id, serial, given_at);
+	if (e == ERR_OK && owner != serial && owner != UINT32_MAX)
+		return ERR_CONFLICT;
+	if (e == ERR_NOT_FOUND) {
+		if (serial != UINT32_MAX && ids_find(s, network_id, serial, &other) == ERR_OK)
+			serial = UINT32_MAX; /* promised another id: keep both out of use */
+		e = ids_put(s, network_id, node_id, serial, given_at);
+	}
+	return e == ERR_OK ? ids_met(s, network_id, node_id) : e;
+}
+
+static enum err ids_drop(
+	struct store *s, const char *sql, uint16_t network_id, uint16_t node_id, uint32_t serial)
+{
+	struct stmt q = stmt_start(s, sql);
+
+	stmt_bind_u64(&q, network_id);
+	stmt_bind_u64(&q, node_id);
+	stmt_bind_u64(&q, serial);
+	return stmt_run(&q, NULL);
 }
 
 enum err store_ids_free(struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial)
 {
 	static const char FREE[] =
 		"DELETE FROM node_ids WHERE network_id = ? AND node_id = ? AND serial = ?";
-	struct stmt q = stmt_start(s, FREE);
 
-	stmt_bind_u64(&q, network_id);
-	stmt_bind_u64(&q, node_id);
-	stmt_bind_u64(&q, serial);
-	return stmt_run(&q, NULL);
+	return ids_drop(s, FREE, network_id, node_id, serial);
+}
+
+enum err store_ids_return(struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial)
+{
+	static const char RETURN[] = "DELETE FROM node_ids WHERE network_id = ? AND node_id = ? "
+				     "AND serial = ? AND met = 0";
+
+	return ids_drop(s, RETURN, network_id, node_id, serial);
 }

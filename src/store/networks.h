@@ -63,8 +63,8 @@ ENR_MUST_CHECK enum err store_networks_list(struct store *s, uint16_t after,
 ENR_MUST_CHECK enum err store_networks_delete(struct store *s, uint16_t id);
 
 /*
- * The ledger. An id that was given stays its serial's, until store_ids_free gives it back. The same
- * serial gets the same id again. ERR_STATE when the range is used up.
+ * The ledger. An id that was given stays its serial's, until store_ids_free or _return gives it
+ * back. The same serial gets the same id again. ERR_STATE when the range is used up.
  */
 ENR_MUST_CHECK enum err store_ids_reserve(struct store *s, uint16_t network_id, uint32_t serial,
 	bool asset, uint64_t given_at, uint16_t *out);
@@ -74,14 +74,18 @@ ENR_MUST_CHECK enum err store_ids_reserve(struct store *s, uint16_t network_id, 
 ENR_MUST_CHECK enum err store_ids_take(
 	struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial, uint64_t given_at);
 
-/* A member that we met but did not enroll: its id is never given. serial UINT32_MAX: unknown.
- * ERR_CONFLICT when the id is another serial's. */
+/* A member that we met with this id, whoever enrolled it: nobody else is given the id. serial
+ * UINT32_MAX: unknown. ERR_CONFLICT when the id is another serial's. */
 ENR_MUST_CHECK enum err store_ids_adopt(
 	struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial, uint64_t given_at);
 
-/* Only when the node confirmed its removal or no request ever left for it. An id that is no longer
- * the serial's stays with its new owner. */
+/* Only when the node confirmed its removal. An id that is no longer the serial's stays with its new
+ * owner. */
 ENR_MUST_CHECK enum err store_ids_free(
+	struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial);
+
+/* The same when no request ever left for it; but what was met with its id may still have it. */
+ENR_MUST_CHECK enum err store_ids_return(
 	struct store *s, uint16_t network_id, uint16_t node_id, uint32_t serial);
 
 #endif

@@ -13,6 +13,7 @@ from told import alike  # noqa: E402
 
 OLD = 2  # migrations that the older one knew
 NETWORK, SERIAL = 480, "FMBBF"
+MET = 77  # the id of a node that was met, and has no job
 
 
 def expect(condition, what):
@@ -57,6 +58,7 @@ def make_old(path):
         if table == "tallies":  # the triggers of the others have filled it
             continue
         old.executemany("INSERT INTO %s (%s) VALUES (%s)" % (table, columns, ", ".join("?" * len(rows[0]))), rows)
+    old.execute("INSERT INTO node_ids VALUES (?, ?, ?, 0)", (NETWORK, MET, 12345))
     for pragma in ("application_id = %d" % new.execute("PRAGMA application_id").fetchone()[0], "user_version = %d" % OLD):
         old.execute("PRAGMA " + pragma)
     counts = {t: old.execute("SELECT count(*) FROM " + t).fetchone()[0] for t in tables(old)}
@@ -92,6 +94,8 @@ def test_an_older_database_is_brought_up():
         expect(lab.json("node", "show", SERIAL)["node"]["nearby"], "and can be used")
         lab.stop("enrolld")
         with sqlite3.connect(lab.path("enrolld.db")) as db:
+            met = {r[0] for r in db.execute("SELECT node_id FROM node_ids WHERE met = 1")}
+            expect(met == {MET}, "who was met: %r" % met)
             for table, count in counts.items():
                 expect(db.execute("SELECT count(*) FROM " + table).fetchone()[0] >= count, "rows of %s" % table)
             expect(db.execute("PRAGMA integrity_check").fetchone()[0] == "ok", "whole")

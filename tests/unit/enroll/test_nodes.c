@@ -426,6 +426,30 @@ START_TEST(gives_the_id_back_when_nothing_was_sent)
 }
 END_TEST
 
+/* A gateway node that somebody else enrolled: our job for it changes nothing about its id. */
+START_TEST(keeps_the_id_that_its_node_was_met_with)
+{
+	static order_fn *const ends[] = {nodes_cancel, nodes_remove};
+	struct node_view v;
+
+	some_network();
+	world_begin(&w);
+	ck_assert_int_eq(store_ids_adopt(w.store, NETWORK, 1, SERIAL_TESTING_FIRST + 1, 0), ERR_OK);
+	ck_assert_int_eq(world_end(&w), ERR_OK);
+	ck_assert_int_eq(add_label(LABEL), ERR_OK);
+	ck_assert_int_eq(world_number(&w, "SELECT node_id FROM nodes"), 1);
+	ck_assert_int_eq(order(ends[_i], &WORLD_ADMIN, "FMBBC"), ERR_OK);
+	ck_assert_int_eq(add_exactly("FMBBD", 0, &v), ERR_OK);
+	ck_assert_uint_eq(v.node_id, 2);
+	ck_assert_int_eq(add_exactly("FMBBF", 1, &v), ERR_CONFLICT);
+	ck_assert_int_eq(add_label(LABEL), ERR_OK);
+	ck_assert_int_eq(
+		world_number(
+			&w, "SELECT node_id FROM nodes WHERE state = 'pending' AND name <> ''"),
+		1);
+}
+END_TEST
+
 START_TEST(keeps_the_id_when_something_was_sent)
 {
 	some_network();
@@ -631,12 +655,12 @@ START_TEST(opens_without_a_key_only_as_it_is_told)
 }
 END_TEST
 
-/* Adding, cancelling, failing, removing, in any order: an id belongs to one serial at a time, and
- * one that a node may still hold is never given to another. */
+/* Adding, cancelling, failing, removing, meeting, in any order: an id belongs to one serial at a
+ * time, and one that a node may still hold is never given to another. */
 START_TEST(never_gives_away_an_id_that_a_node_may_hold)
 {
 	uint64_t random = 7;
-	uint32_t holder[NODE_ID_MAX + 1]; /* who was ever sent that id and has not let go */
+	uint32_t holder[NODE_ID_MAX + 1]; /* who was sent that id or met with it: may have it */
 
 	printf("seed %llu\n", (unsigned long long)random);
 	memset(holder, 0xFF, sizeof(holder));
@@ -654,7 +678,7 @@ START_TEST(never_gives_away_an_id_that_a_node_may_hold)
 		random = random * 6364136223846793005u + 1442695040888963407u;
 		serial = SERIAL_TESTING_FIRST + (uint32_t)(random >> 40) % 20;
 		serial_print(serial, text);
-		switch ((random >> 33) % 4) {
+		switch ((random >> 33) % 5) {
 		case 0:
 			if (nodes_add(n, &w.now, &WORLD_ADMIN, &req, &v, NULL) == ERR_OK)
 				ck_assert(holder[v.node_id] == UINT32_MAX ||
@@ -665,6 +689,15 @@ START_TEST(never_gives_away_an_id_that_a_node_may_hold)
 			break;
 		case 2:
 			(void)!nodes_remove(n, &w.now, &WORLD_ADMIN, text, &v, NULL);
+			break;
+		case 3: /* it turns out to be a gateway node that somebody else enrolled */
+			if (store_nodes_get(w.store, serial, &row) != ERR_OK ||
+				row.job.state != JOB_PENDING || (random >> 50) % 8 != 0)
+				break;
+			ck_assert_int_eq(
+				store_ids_adopt(w.store, NETWORK, row.job.node_id, serial, 0),
+				ERR_OK);
+			holder[row.job.node_id] = serial;
 			break;
 		default: /* the runner: sends, or hears of the removal */
 			if (store_nodes_get(w.store, serial, &row) != ERR_OK)
@@ -707,6 +740,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, refuses_a_serial_that_is_there);
 	tcase_add_test(tc, keeps_the_name_and_the_key_out_of_the_audit_log);
 	tcase_add_test(tc, gives_the_id_back_when_nothing_was_sent);
+	tcase_add_loop_test(tc, keeps_the_id_that_its_node_was_met_with, 0, 2);
 	tcase_add_test(tc, keeps_the_id_when_something_was_sent);
 	tcase_add_test(tc, removes_in_two_steps_what_was_ever_asked);
 	tcase_add_test(tc, tells_of_every_change);

@@ -242,6 +242,26 @@ START_TEST(steps_over_adopted_ids)
 }
 END_TEST
 
+START_TEST(an_id_that_was_met_is_free_after_its_removal_alone)
+{
+	insert_kept(NETWORK, 1);
+	world_begin(&w);
+	ck_assert_uint_eq(reserve(100, false), 1);
+	ck_assert_uint_eq(reserve(101, false), 2);
+	ck_assert_int_eq(store_ids_adopt(w.store, NETWORK, 1, 100, 0), ERR_OK);
+	ck_assert_int_eq(store_ids_return(w.store, NETWORK, 1, 100), ERR_OK);
+	ck_assert_int_eq(store_ids_return(w.store, NETWORK, 2, 101), ERR_OK);
+	ck_assert_uint_eq(reserve(100, false), 1);
+	ck_assert_uint_eq(reserve(101, false), 3);
+	ck_assert_int_eq(store_ids_take(w.store, NETWORK, 1, 102, 0), ERR_CONFLICT);
+	ck_assert_int_eq(store_ids_free(w.store, NETWORK, 1, 100), ERR_OK);
+	ck_assert_int_eq(store_ids_take(w.store, NETWORK, 1, 102, 0), ERR_OK);
+	ck_assert_int_eq(store_ids_return(w.store, NETWORK, 1, 102), ERR_OK); /* never met */
+	ck_assert_int_eq(store_ids_take(w.store, NETWORK, 1, 103, 0), ERR_OK);
+	ck_assert_int_eq(world_end(&w), ERR_OK);
+}
+END_TEST
+
 START_TEST(never_gives_2000_or_58000)
 {
 	uint16_t id;
@@ -350,6 +370,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, forgets_a_network_with_its_ids);
 	tcase_add_test(tc, gives_a_serial_the_same_id_again);
 	tcase_add_test(tc, steps_over_adopted_ids);
+	tcase_add_test(tc, an_id_that_was_met_is_free_after_its_removal_alone);
 	tcase_add_test(tc, never_gives_2000_or_58000);
 	tcase_add_test(tc, never_gives_an_id_to_two_serials);
 	tcase_add_test(tc, keeps_all_or_nothing_when_the_disk_fails);
