@@ -106,6 +106,7 @@ static void begin_request(void *arg)
 	struct service *s = arg;
 
 	s->event_kept = s->event_count;
+	s->refusals_kept = s->refusals_unrecorded;
 }
 
 static void undo_request(void *arg)
@@ -113,6 +114,7 @@ static void undo_request(void *arg)
 	struct service *s = arg;
 
 	s->event_count = s->event_kept;
+	s->refusals_unrecorded = s->refusals_kept;
 	if (s->spk_changed)
 		service_spk_forget(s); /* it may be as this request made it */
 }
@@ -156,9 +158,11 @@ void service_committed(void *arg, enum err committed)
 
 	if (committed != ERR_OK) {
 		s->event_count = s->event_kept = 0;
+		s->refusals_unrecorded = s->refusals_committed;
 		s->stored = false;
 		service_spk_forget(s);
 	} else {
+		s->refusals_committed = s->refusals_unrecorded;
 		deliver_events(s);
 		checkpoint(s);
 	}

@@ -46,8 +46,10 @@ struct service {
 
 	/* Refused messages cost anybody nothing, so the log takes only so many of them. */
 	unsigned refusals_left;
-	uint64_t refusals_ms; /* when the last one was granted */
-	uint64_t refusals_unrecorded;
+	uint64_t refusals_ms;         /* when the last one was granted */
+	uint64_t refusals_unrecorded; /* since the line that told it */
+	uint64_t refusals_kept;       /* the same, before the present request */
+	uint64_t refusals_committed;  /* and before the open transaction */
 
 	uint64_t checkpoint_s;       /* when the last one was */
 	uint64_t checkpoint_again_s; /* none is tried before */

@@ -403,6 +403,45 @@ START_TEST(a_flood_of_refusals_does_not_fill_the_log)
 }
 END_TEST
 
+static int64_t lines_of_unrecorded(void)
+{
+	return world_number(&w,
+		"SELECT count(*) FROM audit WHERE json LIKE '%\"unrecorded\":10,%' OR "
+		"json LIKE '%\"unrecorded\":10}%'");
+}
+
+static void refuse_in_transaction(void)
+{
+	world_begin(&w);
+	ck_assert_int_eq(store_request_begin(w.store), ERR_OK);
+	ck_assert_int_eq(service_accept(w.service, &w.now, (struct span){e.request, 177}, NULL,
+				 NULL, &reply),
+		ERR_OK);
+	ck_assert_int_eq(reply.outcome, SERVICE_REJECT);
+}
+
+START_TEST(a_line_that_is_undone_has_told_of_no_refusal)
+{
+	e.request[170] ^= 1;
+	for (int i = 0; i < 64 + 10; i++)
+		ck_assert_int_eq(outcome_of(&e), SERVICE_REJECT);
+	world_pass(&w, 1);
+	refuse_in_transaction();
+	ck_assert_int_eq(store_request_undo(w.store), ERR_OK);
+	ck_assert_int_eq(world_end(&w), ERR_OK);
+	ck_assert_int_eq(lines_of_unrecorded(), 0);
+	world_pass(&w, 1);
+	refuse_in_transaction();
+	ck_assert_int_eq(store_request_keep(w.store), ERR_OK);
+	store_rollback(w.store);
+	service_committed(w.service, ERR_FULL);
+	ck_assert_int_eq(lines_of_unrecorded(), 0);
+	world_pass(&w, 1);
+	ck_assert_int_eq(outcome_of(&e), SERVICE_REJECT);
+	ck_assert_int_eq(lines_of_unrecorded(), 1);
+}
+END_TEST
+
 START_TEST(acts_inside_a_transaction_only)
 {
 	ck_assert_int_eq(service_accept(w.service, &w.now, (struct span){e.request, 177}, NULL,
@@ -471,6 +510,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, an_empty_bucket_means_silence_and_is_asked_for_known_ids_only);
 	tcase_add_test(tc, a_seen_key_has_one_bucket_whatever_id_comes_with_it);
 	tcase_add_test(tc, a_flood_of_refusals_does_not_fill_the_log);
+	tcase_add_test(tc, a_line_that_is_undone_has_told_of_no_refusal);
 	tcase_add_test(tc, acts_inside_a_transaction_only);
 	tcase_add_test(tc, a_wrong_sealing_key_is_told_at_the_start);
 	tcase_add_test(tc, no_secret_lies_in_the_files);
