@@ -144,7 +144,8 @@ int fail_reply(const struct args *a, const struct client_reply *r)
 		return fail(EX_NOPERM,
 			"permission denied: your groups do not allow this\n"
 			"  enrolld-observer may look, enrolld-enroller enroll, enrolld-admin all\n"
-			"  an administrator can add you:  usermod -aG enrolld-enroller USER");
+			"  an administrator can add you:  usermod -aG enrolld-enroller USER\n"
+			"  then log in again, or run:     newgrp enrolld-enroller");
 	if (strcmp(rows[i].error, "Busy") == 0 && reason)
 		return fail(EX_TEMPFAIL, "%s", reason); /* it says what to do */
 	return fail(rows[i].status, "%s%s%s%s%s", rows[i].text, field ? ": " : "",

@@ -379,7 +379,7 @@ def test_who_is_in_no_group_gets_permission_denied():
         open_to_others(w)
         nobody = pwd.getpwnam("nobody").pw_uid
         for args in LOOKS + CHANGES:
-            expect(as_user(w, nobody, [], *args, input=KEY), 77, "permission denied")
+            expect(as_user(w, nobody, [], *args, input=KEY), 77, "permission denied", "newgrp enrolld-enroller")
         r = as_user(w, nobody, [], "--json", "status")
         assert r.returncode == 77 and json.loads(r.stderr)["error"] == "org.enrolld.control.PermissionDenied"
 
