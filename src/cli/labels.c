@@ -16,6 +16,7 @@
 
 #define LINE_BYTES_MAX 8192 /* of a line; a label has 1024 at most, the daemon says so in words */
 #define READ_BYTES 65536
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 struct reading {
 	const char *name;
@@ -23,6 +24,7 @@ struct reading {
 	int fd;
 	char *p; /* what has come and is not taken yet */
 	size_t used, cap;
+	bool begun; /* the first line has been taken */
 	int status;
 };
 
@@ -117,10 +119,14 @@ static int read_image(struct reading *r)
 
 /* --- lines ------------------------------------------------------------------------------- */
 
+/* Windows begins its texts with a byte order mark. */
 static int take_line(struct reading *r, char *line)
 {
-	char *at = line, *label = secret_file_line(&at);
+	bool marked = !r->begun && strncmp(line, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0;
+	char *at = marked ? line + strlen(BYTE_ORDER_MARK) : line;
+	char *label = secret_file_line(&at);
 
+	r->begun = true;
 	return label ? r->sink->take(r->sink->ctx, label) : EX_OK;
 }
 

@@ -14,9 +14,9 @@ struct labels_sink {
 	void *ctx;
 };
 
-/* Reads path ("-": standard input) to its end. Empty lines and those that begin with '#' are
- * skipped. EX_OK; EX_NOINPUT, EX_DATAERR (no text and no picture; a line too long), EX_UNAVAILABLE
- * (pictures need zbar), told; or what the sink returned. */
+/* Reads path ("-": standard input) to its end. Empty lines, those that begin with '#' and a byte
+ * order mark at the beginning are skipped. EX_OK; EX_NOINPUT, EX_DATAERR (no text and no picture; a
+ * line too long), EX_UNAVAILABLE (pictures need zbar), told; or what the sink returned. */
 int labels_read(const char *path, const struct labels_sink *sink);
 
 #endif

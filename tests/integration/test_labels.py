@@ -42,7 +42,7 @@ def test_a_file_in_any_order_case_and_with_unknown_fields():
     with daemon() as w:
         path = w.path("labels.txt")
         with open(path, "w", encoding="utf-8") as f:
-            f.write("# hall 3\r\n\r\n" + LABEL % "FMBBC" + "\r\n"
+            f.write("\ufeff# hall 3\r\n\r\n" + LABEL % "FMBBC" + "\r\n"
                     "NK=" + KEY.lower() + "&S=FMBBD&Q-Vendor=%20x&mf=24d&v=1&qt=1&dt=asset&nm=T%c3%bcr\n"
                     "  https://example.org/?" + LABEL % "FMBBF" + "&new=1  \n"
                     "kt=1&k=" + KEY + "&qt=1&v=1&mf=024D&s=FMBBG")
