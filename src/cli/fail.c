@@ -109,6 +109,13 @@ static size_t find(const char *error)
 	return i;
 }
 
+bool fail_is(const char *error, const char *name)
+{
+	size_t n = strlen(INTERFACE);
+
+	return strncmp(error, INTERFACE, n) == 0 && strcmp(error + n, name) == 0;
+}
+
 int fail_status_of(const char *error)
 {
 	size_t i = find(error);

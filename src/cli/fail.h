@@ -16,6 +16,9 @@ int fail_client(const struct args *a, enum err e);
 /* An error reply; with --json the reply itself goes to standard error. */
 int fail_reply(const struct args *a, const struct client_reply *r);
 
+/* Is that full name the one of this error of ours? */
+bool fail_is(const char *error, const char *name);
+
 /* The exit status alone of an error's full name. */
 int fail_status_of(const char *error);
 

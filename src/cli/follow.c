@@ -1,23 +1,35 @@
 /* Follows Watch. */
 #include "cli/follow.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 
 #include "cli/args.h"
 #include "cli/fail.h"
 #include "cli/run.h"
 #include "cli/text.h"
 
-static const char *text_of(const json_t *event, const char *key)
+#define TOLD_MAX 20 /* lines about those that failed or are not done */
+
+static const char *text_of(const json_t *o, const char *key)
 {
-	const char *text = json_string_value(json_object_get(event, key));
+	const char *text = json_string_value(json_object_get(o, key));
 
 	return text ? text : "";
 }
+
+/* Events have the words in reason, NodeShow has them in reason_text. */
+static const char *words_of(const json_t *said)
+{
+	const char *words = text_of(said, "reason_text");
+
+	return *words ? words : text_of(said, "reason");
+}
+
+/* --- what it means --------------------------------------------------------------------------- */
 
 static bool is_one_of(const char *text, const char *const *words)
 {
@@ -28,65 +40,129 @@ static bool is_one_of(const char *text, const char *const *words)
 	return false;
 }
 
-enum follow_verdict follow_judge_node(const json_t *event)
+static enum follow_verdict judge_node(const char *state, const char *reason)
 {
 	static const char *const failed[] = {
 		"failed", "expired", "cancelled", "removing", "removed", "unconfirmed", NULL};
-	const char *state = text_of(event, "state");
 
+	(void)reason;
 	if (strcmp(state, "joined") == 0)
 		return FOLLOW_DONE;
 	return is_one_of(state, failed) ? FOLLOW_FAILED : FOLLOW_ON;
 }
 
-enum follow_verdict follow_judge_removal(const json_t *event)
+static enum follow_verdict judge_removal(const char *state, const char *reason)
 {
-	const char *state = text_of(event, "state");
-
+	(void)reason;
 	if (strcmp(state, "removed") == 0)
 		return FOLLOW_DONE;
 	return strcmp(state, "unconfirmed") == 0 ? FOLLOW_FAILED : FOLLOW_ON;
 }
 
 /* Joined it stays; a reason tells that it has not moved. */
-enum follow_verdict follow_judge_move(const json_t *event)
+static enum follow_verdict judge_move(const char *state, const char *reason)
 {
-	const char *state = text_of(event, "state");
-
 	if (strcmp(state, "joined") == 0)
-		return *text_of(event, "reason") ? FOLLOW_FAILED : FOLLOW_DONE;
+		return *reason ? FOLLOW_FAILED : FOLLOW_DONE;
 	return strcmp(state, "removing") == 0 ? FOLLOW_FAILED : FOLLOW_ON;
 }
 
-enum follow_verdict follow_judge_enrollee(const json_t *event)
+static enum follow_verdict judge_enrollee(const char *state, const char *reason)
 {
-	static const char *const failed[] = {"enrollee_cancelled", "enrollee_expired", NULL};
-	const char *name = text_of(event, "event");
+	static const char *const failed[] = {"cancelled", "expired", "revoked", NULL};
 
-	if (strcmp(name, "enrollee_accepted") == 0)
+	(void)reason;
+	if (strcmp(state, "enrolled") == 0)
 		return FOLLOW_DONE;
-	return is_one_of(name, failed) ? FOLLOW_FAILED : FOLLOW_ON;
+	return is_one_of(state, failed) ? FOLLOW_FAILED : FOLLOW_ON;
 }
 
-void follow_tell(const json_t *event)
-{
-	char *name = text_clean(text_of(event, "event")), *id = text_clean(text_of(event, "id"));
-	const char *state = text_of(event, "state"), *reason = text_of(event, "reason");
-	char *word = name ? strchr(name, '_') : NULL;
+const struct follow_kind follow_node = {"node", "NodeShow", "serial",
+	"enrolld goes on trying until they expire: enrollctl node list", judge_node};
+const struct follow_kind follow_removal = {"node", "NodeShow", "serial",
+	"enrolld goes on trying for up to an hour: enrollctl node list", judge_removal};
+const struct follow_kind follow_move = {"node", "NodeShow", "serial",
+	"enrolld goes on trying until it expires: enrollctl node list", judge_move};
+const struct follow_kind follow_enrollee = {"enrollee", "EnrolleeShow", "id",
+	"enrolld expects it until it expires: enrollctl enrollee list", judge_enrollee};
 
-	if (word)
-		*word++ = '\0';
-	(void)fprintf(stderr, "%s %.20s: ", name ? name : "?", id ? id : "?");
-	text_print(stderr, *state ? state : word ? word : "");
+enum follow_verdict follow_verdict_of(const struct follow_kind *kind, const json_t *said)
+{
+	return kind->judge(text_of(said, "state"), words_of(said));
+}
+
+void follow_tell(const char *object, const char *id, const json_t *said)
+{
+	char *clean = text_clean(id);
+	const char *reason = words_of(said);
+
+	(void)fprintf(stderr, "%s %.20s: ", object, clean ? clean : "?");
+	text_print(stderr, text_of(said, "state"));
 	if (*reason)
 		(void)fputs(": ", stderr);
 	text_print(stderr, reason);
 	(void)fputc('\n', stderr);
-	free(name);
-	free(id);
+	free(clean);
 }
 
-int follow_open(const struct args *a, struct client *watch, const char *object)
+/* --- rows ------------------------------------------------------------------------------------ */
+
+static enum follow_verdict verdict_of(const json_t *row)
+{
+	return (enum follow_verdict)json_integer_value(json_object_get(row, "verdict"));
+}
+
+static void settle(struct follow *f, json_t *row, const json_t *said, enum follow_verdict v)
+{
+	f->count[verdict_of(row)]--;
+	f->count[v]++;
+	(void)json_object_set_new(row, "state", json_string(text_of(said, "state")));
+	(void)json_object_set_new(row, "reason", json_string(words_of(said)));
+	(void)json_object_set_new(row, "verdict", json_integer(v));
+}
+
+/* What is the same as before is not told again. */
+static void take(struct follow *f, const char *id, json_t *row, const json_t *said)
+{
+	if (strcmp(text_of(row, "state"), text_of(said, "state")) != 0 ||
+		strcmp(text_of(row, "reason"), words_of(said)) != 0) {
+		run_progress(f->a, NULL);
+		follow_tell(f->kind->object, id, said);
+	}
+	settle(f, row, said, follow_verdict_of(f->kind, said));
+}
+
+/* The row of id, a new one if there is none. NULL: out of memory. Borrowed. */
+static json_t *row_for(struct follow *f, const char *id)
+{
+	json_t *row = json_object_get(f->rows, id);
+
+	if (row)
+		return row;
+	row = json_pack("{s:i}", "verdict", (int)FOLLOW_ON);
+	if (!row || json_object_set_new(f->rows, id, row) != 0)
+		return NULL;
+	f->count[FOLLOW_ON]++;
+	return row;
+}
+
+void follow_add(struct follow *f, const json_t *reply)
+{
+	const json_t *said = json_object_get(reply, f->kind->object);
+	json_t *row = row_for(f, text_of(said, f->kind->key));
+
+	if (row)
+		settle(f, row, said, follow_verdict_of(f->kind, said));
+}
+
+/* --- the watch ------------------------------------------------------------------------------- */
+
+static enum err send_watch(struct client *watch, const char *object)
+{
+	return client_send(watch, "Watch", json_pack("{s:s}", "object", object), true);
+}
+
+int follow_watch(const struct args *a, struct client *watch, const char *object)
 {
 	struct client_reply r;
 	int status = run_open(a, watch);
@@ -94,7 +170,7 @@ int follow_open(const struct args *a, struct client *watch, const char *object)
 
 	if (status != EX_OK)
 		return status;
-	e = client_send(watch, "Watch", json_pack("{s:s}", "object", object), true);
+	e = send_watch(watch, object);
 	if (e == ERR_OK)
 		e = client_receive(watch, CLIENT_TIMEOUT_MS, &r);
 	if (e != ERR_OK)
@@ -108,86 +184,219 @@ int follow_open(const struct args *a, struct client *watch, const char *object)
 	return status;
 }
 
-/* --- waiting ----------------------------------------------------------------------------- */
-
-struct waiting {
-	const struct args *a;
-	json_t *ids;
-	follow_judge *judge;
-	size_t total, failed;
-};
-
-static void take_event(struct waiting *w, const json_t *event)
+int follow_open(struct follow *f, const struct args *a, const struct follow_kind *kind)
 {
-	const char *id = text_of(event, "id");
-	enum follow_verdict v;
+	int status;
 
-	if (!json_object_get(w->ids, id))
-		return;
-	run_progress(w->a, NULL);
-	follow_tell(event);
-	v = w->judge(event);
-	if (v == FOLLOW_ON)
-		return;
-	w->failed += v == FOLLOW_FAILED;
-	(void)json_object_del(w->ids, id);
+	memset(f, 0, sizeof(*f));
+	f->a = a;
+	f->kind = kind;
+	status = follow_watch(a, &f->watch, kind->object);
+	if (status != EX_OK)
+		return status;
+	f->rows = json_object();
+	if (f->rows)
+		return EX_OK;
+	client_close(&f->watch);
+	return fail(EX_OSERR, "out of memory");
 }
 
-static void show_progress(const struct waiting *w, uint64_t since)
+void follow_close(struct follow *f)
 {
-	size_t left = json_object_size(w->ids);
-
-	if (left > 0)
-		run_progress(w->a, "%zu of %zu done, waiting for %zu, %llus ", w->total - left,
-			w->total, left, (unsigned long long)((uint64_t)time(NULL) - since));
+	client_close(&f->watch);
+	json_decref(f->rows);
+	memset(f, 0, sizeof(*f));
+	f->watch.fd = -1;
 }
 
-/* Listens for at most a second, so that progress can be shown. */
-static enum err listen_once(struct waiting *w, struct client *watch)
+static void lose_watch(struct follow *f)
+{
+	client_close(&f->watch);
+	if (f->away_ms == 0)
+		f->away_ms = run_now_ms();
+	run_progress(f->a, "enrolld is away, trying again ");
+}
+
+/* The confirmation is an event like others: nobody is waited for. */
+static void open_again(struct follow *f)
+{
+	uint64_t now = run_now_ms();
+
+	if (f->status != EX_OK || now - f->tried_ms < RUN_RETRY_MS)
+		return;
+	f->tried_ms = now;
+	if (client_open(&f->watch, f->a->socket) == ERR_OK &&
+		send_watch(&f->watch, f->kind->object) != ERR_OK)
+		client_close(&f->watch);
+}
+
+/* ERR_OK also when the daemon refuses to say: then events will. */
+static enum err ask(struct follow *f, struct client *c, const char *id, json_t *row)
 {
 	struct client_reply r;
-	enum err e = client_receive(watch, 1000, &r);
+	enum err e = client_call(c, f->kind->method, json_pack("{s:s}", f->kind->key, id), &r);
+	json_t *gone;
 
-	if (e == ERR_TIMEOUT)
-		return ERR_OK;
 	if (e != ERR_OK)
 		return e;
-	if (r.error)
-		e = ERR_CLOSED;
-	else
-		take_event(w, r.parameters);
-	client_reply_clear(&r);
-	return e;
-}
-
-static uint64_t seconds(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec;
-}
-
-int follow_until(const struct args *a, struct client *watch, json_t *ids, follow_judge *judge,
-	uint32_t timeout_s)
-{
-	struct waiting w = {a, ids, judge, json_object_size(ids), 0};
-	uint64_t begun = seconds(), since = (uint64_t)time(NULL);
-
-	while (json_object_size(ids) > 0) {
-		enum err e = listen_once(&w, watch);
-
-		if (e != ERR_OK)
-			return fail_client(a, e);
-		show_progress(&w, since);
-		if (timeout_s > 0 && json_object_size(ids) > 0 && seconds() - begun >= timeout_s) {
-			run_progress(a, NULL);
-			return fail(EX_TEMPFAIL, "out of time: %zu of %zu are not done yet",
-				json_object_size(ids), w.total);
-		}
+	if (!r.error) {
+		take(f, id, row, json_object_get(r.parameters, f->kind->object));
+	} else if (fail_is(r.error, "NotFound")) {
+		gone = json_pack(
+			"{s:s,s:s}", "state", "gone", "reason", "enrolld has forgotten it");
+		follow_tell(f->kind->object, id, gone);
+		settle(f, row, gone, FOLLOW_FAILED);
+		json_decref(gone);
 	}
-	run_progress(a, NULL);
-	if (w.failed > 0)
-		return fail(EXIT_JOB_FAILED, "%zu of %zu failed", w.failed, w.total);
-	return EX_OK;
+	client_reply_clear(&r);
+	return ERR_OK;
+}
+
+/* A new watch is there: what happened before it is asked for. */
+static void catch_up(struct follow *f)
+{
+	struct client c;
+	const char *id;
+	json_t *row;
+	enum err e = client_open(&c, f->a->socket);
+
+	json_object_foreach(f->rows, id, row)
+	{
+		if (e == ERR_OK && verdict_of(row) == FOLLOW_ON)
+			e = ask(f, &c, id, row);
+	}
+	client_close(&c);
+	if (e != ERR_OK) {
+		lose_watch(f);
+		return;
+	}
+	f->away_ms = 0;
+	run_progress(f->a, NULL);
+}
+
+static void take_reply(struct follow *f, const struct client_reply *r)
+{
+	const char *id = text_of(r->parameters, "id");
+	json_t *row = json_object_get(f->rows, id);
+
+	if (r->error) {
+		f->status = fail_reply(f->a, r);
+		client_close(&f->watch);
+	} else if (strcmp(text_of(r->parameters, "event"), "watching") == 0) {
+		catch_up(f);
+	} else if (row && verdict_of(row) == FOLLOW_ON) {
+		take(f, id, row, r->parameters);
+	}
+}
+
+/* What comes within the time; then all that is there. */
+static void listen_for(struct follow *f, int timeout_ms)
+{
+	struct client_reply r;
+	enum err e = ERR_TIMEOUT;
+
+	if (f->watch.fd < 0)
+		open_again(f);
+	if (f->watch.fd < 0)
+		(void)poll(NULL, 0, timeout_ms < RUN_RETRY_MS ? timeout_ms : RUN_RETRY_MS);
+	while (f->watch.fd >= 0 && (e = client_receive(&f->watch, timeout_ms, &r)) == ERR_OK) {
+		take_reply(f, &r);
+		client_reply_clear(&r);
+		timeout_ms = 0;
+	}
+	if (f->watch.fd >= 0 && e != ERR_TIMEOUT)
+		lose_watch(f);
+}
+
+void follow_drain(struct follow *f)
+{
+	listen_for(f, 0);
+}
+
+/* --- waiting --------------------------------------------------------------------------------- */
+
+static size_t total_of(const struct follow *f)
+{
+	return json_object_size(f->rows);
+}
+
+static void show_progress(const struct follow *f, uint64_t begun_ms)
+{
+	size_t left = f->count[FOLLOW_ON];
+
+	if (left > 0 && f->away_ms == 0)
+		run_progress(f->a, "%zu of %zu done, waiting for %zu, %llus ", total_of(f) - left,
+			total_of(f), left, (unsigned long long)(run_now_ms() - begun_ms) / 1000);
+}
+
+static void tell_rows(const struct follow *f, enum follow_verdict v)
+{
+	size_t n = 0;
+	const char *id;
+	json_t *row;
+
+	json_object_foreach(f->rows, id, row)
+	{
+		if (verdict_of(row) == v && n++ < TOLD_MAX)
+			follow_tell(f->kind->object, id, row);
+	}
+	if (n > TOLD_MAX)
+		(void)fprintf(stderr, "and %zu more: enrollctl %s list%s\n", n - TOLD_MAX,
+			f->kind->object,
+			v == FOLLOW_FAILED ? " --state failed (or expired, cancelled)" : "");
+}
+
+/* A single one has just been told. */
+static int tell_end(const struct follow *f)
+{
+	run_progress(f->a, NULL);
+	if (f->count[FOLLOW_FAILED] == 0)
+		return EX_OK;
+	if (total_of(f) > 1)
+		tell_rows(f, FOLLOW_FAILED);
+	return fail(EXIT_JOB_FAILED, "%zu of %zu failed", f->count[FOLLOW_FAILED], total_of(f));
+}
+
+static int tell_out_of_time(const struct follow *f)
+{
+	run_progress(f->a, NULL);
+	tell_rows(f, FOLLOW_FAILED);
+	tell_rows(f, FOLLOW_ON);
+	return fail(EX_TEMPFAIL, "out of time: %zu of %zu are not done yet\n  %s",
+		f->count[FOLLOW_ON], total_of(f), f->kind->later);
+}
+
+static int tell_away(const struct follow *f)
+{
+	run_progress(f->a, NULL);
+	return fail(EX_UNAVAILABLE,
+		"enrolld has not come back at %s\n"
+		"  is it running?   systemctl status enrolld\n"
+		"  what was asked for goes on when it runs; %s",
+		f->a->socket,
+		args_get(f->a, "--qr-file") ? "run the same command again to wait for it"
+					    : f->kind->later);
+}
+
+int follow_until(struct follow *f, uint32_t timeout_s)
+{
+	uint64_t begun_ms = run_now_ms();
+
+	if (f->away_ms)
+		f->away_ms = begun_ms;
+	while (f->count[FOLLOW_ON] > 0) {
+		uint64_t now_ms;
+
+		show_progress(f, begun_ms);
+		listen_for(f, 1000);
+		now_ms = run_now_ms();
+		if (f->status != EX_OK)
+			return f->status;
+		if (f->away_ms && now_ms - f->away_ms >= 1000ull * RUN_AWAY_S)
+			return tell_away(f);
+		if (timeout_s > 0 && f->count[FOLLOW_ON] > 0 &&
+			now_ms - begun_ms >= 1000ull * timeout_s)
+			return tell_out_of_time(f);
+	}
+	return tell_end(f);
 }

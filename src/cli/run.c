@@ -1,11 +1,13 @@
 /* The verbs that are one call or a walk over pages, and what all verbs share. */
 #include "cli/run.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/fail.h"
@@ -18,6 +20,29 @@ int run_open(const struct args *a, struct client *c)
 	enum err e = client_open(c, a->socket);
 
 	return e == ERR_OK ? EX_OK : fail_client(a, e);
+}
+
+uint64_t run_now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Not at once: one that is about to end may still let us in. */
+enum err run_open_again(const struct args *a, struct client *c)
+{
+	uint64_t until_ms = run_now_ms() + 1000ull * RUN_AWAY_S;
+	enum err e;
+
+	do {
+		run_progress(a, "enrolld is away, trying again ");
+		(void)poll(NULL, 0, RUN_RETRY_MS);
+		e = client_open(c, a->socket);
+	} while (e != ERR_OK && e != ERR_DENIED && run_now_ms() < until_ms);
+	run_progress(a, NULL);
+	return e == ERR_OK || e == ERR_DENIED ? e : ERR_NOT_FOUND;
 }
 
 json_t *run_take_parameters(struct args *a)

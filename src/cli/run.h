@@ -32,6 +32,16 @@ int run_enroll(struct args *a);
 /* Connects, or tells why not. */
 int run_open(const struct args *a, struct client *c);
 
+#define RUN_AWAY_S 60    /* a daemon that is restarted is waited for so long */
+#define RUN_RETRY_MS 200 /* between two tries to reach it */
+
+/* Connects anew to a daemon that was there: tries for RUN_AWAY_S. ERR_NOT_FOUND: it has not come
+ * back; ERR_DENIED. Nothing is told but progress. */
+ENR_MUST_CHECK enum err run_open_again(const struct args *a, struct client *c);
+
+/* Since the machine was started, also while it sleeps. */
+uint64_t run_now_ms(void);
+
 /* The method's parameters, handed over to the call. */
 json_t *run_take_parameters(struct args *a);
 

@@ -1,6 +1,5 @@
 /* enrollee announce, network add, node add and remove: what takes secrets from files or waits. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -9,60 +8,57 @@
 #include "cli/labels.h"
 #include "cli/run.h"
 #include "cli/secret_file.h"
-#include "cli/text.h"
 
 #define IN_FLIGHT 32 /* calls that wait for their replies: they share the daemon's commits */
 
-static const char *field(const json_t *reply, const char *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(json_object_get(reply, object), key));
+/* --- one call, and waiting for what becomes of it -------------------------------------------- */
 
-	return text ? text : "";
+typedef void show_reply(const struct args *a, const json_t *reply);
+
+/* What is answered is shown to people by show (may be NULL), and followed by follow (may be NULL).
+ */
+static int order(struct args *a, struct follow *follow, show_reply *show)
+{
+	struct client c;
+	struct client_reply r;
+	int status = run_open(a, &c);
+
+	if (status != EX_OK)
+		return status;
+	status = fail_or_call(a, &c, a->verb->method, run_take_parameters(a), &r);
+	client_close(&c);
+	if (status != EX_OK)
+		return status;
+	if (a->json)
+		status = run_print_json(r.parameters);
+	else if (show)
+		show(a, r.parameters);
+	(void)fflush(stdout);
+	if (follow)
+		follow_add(follow, r.parameters);
+	client_reply_clear(&r);
+	return status;
 }
 
-/* --- enrollee announce ------------------------------------------------------------------- */
-
-static int wait_for_enrollee(struct args *a, struct client *watch, const json_t *reply)
+static int order_and_wait(
+	struct args *a, const struct follow_kind *kind, show_reply *show, uint32_t limit_s)
 {
-	json_t *ids = json_object();
-	int status = EX_OK;
+	struct follow f;
+	int status = follow_open(&f, a, kind);
 
-	if (strcmp(field(reply, "enrollee", "state"), "enrolled") != 0) {
-		(void)json_object_set_new(ids, field(reply, "enrollee", "id"), json_true());
-		status = follow_until(
-			a, watch, ids, follow_judge_enrollee, args_duration(a, "--timeout", 0));
-	}
-	json_decref(ids);
+	if (status != EX_OK)
+		return status;
+	status = order(a, &f, show);
+	if (status == EX_OK)
+		status = follow_until(&f, args_duration(a, "--timeout", limit_s));
+	follow_close(&f);
 	return status;
 }
 
 int run_enrollee_announce(struct args *a)
 {
-	bool wait = args_get(a, "--wait") != NULL;
-	struct client c, watch;
-	struct client_reply r;
-	int status = wait ? follow_open(a, &watch, "enrollee") : EX_OK;
-
-	if (status != EX_OK)
-		return status;
-	status = run_open(a, &c);
-	if (status == EX_OK) {
-		status = fail_or_call(a, &c, a->verb->method, run_take_parameters(a), &r);
-		client_close(&c);
-	}
-	if (status == EX_OK) {
-		if (a->json)
-			status = run_print_json(r.parameters);
-		else
-			run_print_reply(a, r.parameters);
-		(void)fflush(stdout);
-		if (status == EX_OK && wait)
-			status = wait_for_enrollee(a, &watch, r.parameters);
-		client_reply_clear(&r);
-	}
-	if (wait)
-		client_close(&watch);
-	return status;
+	return args_get(a, "--wait") ? order_and_wait(a, &follow_enrollee, run_print_reply, 0)
+				     : run_show(a);
 }
 
 /* --- network add ------------------------------------------------------------------------- */
@@ -113,10 +109,25 @@ int run_network_add(struct args *a)
 struct adding {
 	struct args *a;
 	struct client c;
-	json_t *ids; /* serials that are on their way */
+	struct follow *follow; /* NULL: nobody waits */
 	unsigned sent, answered, failed;
 	int status; /* of the first failure */
 };
+
+static void tell_added(struct adding *d, const json_t *reply)
+{
+	const json_t *node = json_object_get(reply, "node");
+
+	if (d->a->json)
+		(void)run_print_json(reply);
+	else
+		(void)printf("added node %s: network %lld, node id %lld\n",
+			json_string_value(json_object_get(node, "serial")),
+			(long long)json_integer_value(json_object_get(node, "network_id")),
+			(long long)json_integer_value(json_object_get(node, "node_id")));
+	if (d->follow)
+		follow_add(d->follow, reply);
+}
 
 static int take_reply(struct adding *d)
 {
@@ -133,17 +144,7 @@ static int take_reply(struct adding *d)
 		status = fail_reply(d->a, &r);
 		d->status = d->failed++ == 0 ? status : d->status;
 	} else {
-		const char *serial = field(r.parameters, "node", "serial");
-
-		if (d->a->json)
-			(void)run_print_json(r.parameters);
-		else
-			(void)printf("added node %s: network %lld, node id %lld\n", serial,
-				(long long)json_integer_value(json_object_get(
-					json_object_get(r.parameters, "node"), "network_id")),
-				(long long)json_integer_value(json_object_get(
-					json_object_get(r.parameters, "node"), "node_id")));
-		(void)json_object_set_new(d->ids, serial, json_true());
+		tell_added(d, r.parameters);
 	}
 	client_reply_clear(&r);
 	return EX_OK;
@@ -253,73 +254,36 @@ static int send_all(struct adding *d)
 
 int run_node_add(struct args *a)
 {
-	struct adding d = {.a = a, .ids = json_object()};
+	struct follow f = {.a = a};
 	bool wait = args_get(a, "--wait") != NULL;
-	struct client watch;
+	struct adding d = {.a = a, .follow = wait ? &f : NULL};
 	int status = check_choice(a), waited = EX_OK;
 
 	if (status == EX_OK && wait)
-		status = follow_open(a, &watch, "node");
-	if (status != EX_OK) {
-		json_decref(d.ids);
+		status = follow_open(&f, a, &follow_node);
+	if (status != EX_OK)
 		return status;
-	}
 	if (args_get(a, "--nearby"))
 		(void)fputs(
 			"warning: --nearby: the keys of the network are sent so that anybody in "
 			"radio range can read them\n",
 			stderr);
 	status = send_all(&d);
-	if (wait && json_object_size(d.ids) > 0)
-		waited = follow_until(
-			a, &watch, d.ids, follow_judge_node, args_duration(a, "--timeout", 0));
-	if (wait)
-		client_close(&watch);
-	json_decref(d.ids);
+	if (wait) {
+		waited = follow_until(&f, args_duration(a, "--timeout", 0));
+		follow_close(&f);
+	}
 	return status != EX_OK ? status : waited;
 }
 
 /* --- node remove, node set-network --------------------------------------------------------- */
 
-static int order_and_follow(struct args *a, const char *done_state, follow_judge *judge)
-{
-	const char *serial = args_get(a, "SERIAL");
-	struct client c, watch;
-	struct client_reply r;
-	json_t *ids;
-	int status = follow_open(a, &watch, "node");
-
-	if (status != EX_OK)
-		return status;
-	status = run_open(a, &c);
-	if (status == EX_OK) {
-		status = fail_or_call(a, &c, a->verb->method, run_take_parameters(a), &r);
-		client_close(&c);
-	}
-	if (status == EX_OK) {
-		if (a->json)
-			status = run_print_json(r.parameters);
-		(void)fflush(stdout);
-		ids = json_object();
-		if (strcmp(field(r.parameters, "node", "state"), done_state) != 0)
-			(void)json_object_set_new(ids, serial, json_true());
-		if (status == EX_OK)
-			status = follow_until(
-				a, &watch, ids, judge, args_duration(a, "--timeout", 600));
-		json_decref(ids);
-		client_reply_clear(&r);
-	}
-	client_close(&watch);
-	return status;
-}
-
 int run_node_remove(struct args *a)
 {
-	return args_get(a, "--wait") ? order_and_follow(a, "removed", follow_judge_removal)
-				     : run_done(a);
+	return args_get(a, "--wait") ? order_and_wait(a, &follow_removal, NULL, 600) : run_done(a);
 }
 
 int run_node_set_network(struct args *a)
 {
-	return args_get(a, "--wait") ? order_and_follow(a, "", follow_judge_move) : run_done(a);
+	return args_get(a, "--wait") ? order_and_wait(a, &follow_move, NULL, 600) : run_done(a);
 }

@@ -293,8 +293,8 @@ static void take_event(struct hand_over *h, const json_t *event)
 
 	if (!id || strcmp(id, h->enrollee_id) != 0)
 		return;
-	follow_tell(event);
-	v = follow_judge_enrollee(event);
+	follow_tell("enrollee", id, event);
+	v = follow_verdict_of(&follow_enrollee, event);
 	h->accepted = v == FOLLOW_DONE;
 	h->failed = v == FOLLOW_FAILED;
 }
@@ -452,7 +452,7 @@ int run_enroll(struct args *a)
 	if (!a->command || !a->command[0])
 		return fail(EX_USAGE, "enroll needs -- COMMAND, such as: ssh device enrollee "
 				      "serve-stdio");
-	status = follow_open(a, &h.watch, "enrollee");
+	status = follow_watch(a, &h.watch, "enrollee");
 	if (status != EX_OK)
 		return status;
 	status = run_open(a, &h.c);

@@ -456,7 +456,7 @@ int run_terminal(struct args *a)
 	int status = run_open(a, &t.calls);
 
 	if (status == EX_OK) {
-		status = follow_open(a, &t.watch, "node");
+		status = follow_watch(a, &t.watch, "node");
 		if (status == EX_OK) {
 			status = loop(&t);
 			client_close(&t.watch);

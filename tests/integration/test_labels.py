@@ -2,6 +2,7 @@
 """Labels in and out, and keys for apps: files, a scanner, pictures, EnOcean, roles, the audit log."""
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -14,12 +15,38 @@ KEY = "12345678" * 4
 LABEL = "qt=1&v=1&mf=024D&s=%s&nk=" + KEY
 
 
-def daemon():
+def daemon(mesh=False):
+    """mesh: with jobs that are worked on, and tell events; the radio is never there."""
     world = lab.Lab()
+    if mesh:
+        world.conf["mesh"] = {"link": "socket", "link_socket": world.path("air.sock")}
     world.init()
     world.start()
     world.ctl("network", "add", 10)
     return world
+
+
+def many(n):
+    letters = "BCDFGHJKLMNPQRSTVWXYZ"
+    return ["FM" + a + b + "C" for a in letters[:19] for b in letters][:n]
+
+
+def labels_file(w, *lines):
+    """lines: serials, or lines of bytes as they are."""
+    with open(w.path("labels.txt"), "wb") as f:
+        f.writelines((x if isinstance(x, bytes) else (LABEL % x).encode()) + b"\n" for x in lines)
+    return w.path("labels.txt")
+
+
+def adding(w, path, *options, **more):
+    """node add in the background; what it says is in its log."""
+    return w.spawn("add", [w.program("enrollctl"), "--socket", w.path("control.sock"), "node", "add", "--qr-file", path,
+                           *options], **more)
+
+
+def says(w, *lines):
+    for line in lines:
+        lab.wait_until(line, lambda: line in w.log_text("add"))
 
 
 def serials(w):
@@ -94,6 +121,51 @@ def test_enocean_labels_are_refused_in_words():
                   input="30S0000FFF01234+1P000B00000050+30PS3221-A230+2PDA01\n" + LABEL % "FMBBC")
         expect(r, 65, "EnOcean", "FMBBC")
         assert serials(w) == ["FMBBC"]
+
+
+# --- waiting ---------------------------------------------------------------------------------
+
+def test_the_end_names_those_that_failed():
+    with daemon(mesh=True) as w:
+        p = adding(w, labels_file(w, *many(22)), "--wait")
+        says(w, "added node " + many(22)[-1])
+        for serial in many(22)[1:]:
+            w.ctl("node", "cancel", serial)
+        says(w, "node %s: cancelled" % many(22)[-1])
+        w.ctl("node", "cancel", many(1)[0])
+        assert p.wait(30) == 1
+        assert w.log_text("add").splitlines()[-22:] == [
+            *("node %s: cancelled" % s for s in many(20)),
+            "and 2 more: enrollctl node list --state failed (or expired, cancelled)", "enrollctl: 22 of 22 failed"]
+
+
+def test_out_of_time_names_those_that_are_not_done():
+    with daemon() as w:
+        path = labels_file(w, *many(25))
+        r = w.ctl("node", "add", "--qr-file", path, "--wait", "--timeout", "1s", check=False)
+        expect(r, 75, "25 of 25 are not done", "and 5 more: enrollctl node list", "goes on trying")
+        assert [x for x in r.stderr.splitlines() if x.endswith(": pending")] == [
+            "node %s: pending" % s for s in many(20)], r.stderr
+
+
+def test_a_daemon_that_dies_while_nodes_are_waited_for():
+    """What happens before the watch is there again is asked for, what happens after it is heard."""
+    with daemon(mesh=True) as w:
+        p = adding(w, labels_file(w, "FMBBC", "FMBBD"), "--wait")
+        says(w, "added node FMBBD")
+        w.stop("enrolld", signal.SIGKILL)
+        own = w.conf["control"]["socket"]
+        w.conf["control"]["socket"] = w.path("other.sock")
+        w.start()
+        w.ctl("--socket", w.path("other.sock"), "node", "cancel", "FMBBC")
+        w.stop("enrolld")
+        assert p.poll() is None and "cancelled" not in w.log_text("add")
+        w.conf["control"]["socket"] = own
+        w.start()
+        says(w, "node FMBBC: cancelled")
+        w.ctl("node", "cancel", "FMBBD")
+        assert p.wait(30) == 1
+        assert w.log_text("add").endswith("2 of 2 failed\n"), w.log_text("add")
 
 
 # --- out -------------------------------------------------------------------------------------

@@ -162,7 +162,7 @@ def test_remove_through_the_mesh_and_directly():
         expect(not b.nodes_now()[A]["enrolled"], "it has forgotten us")
         b.order("node", GATEWAY, "off")
         b.order("fault", B, "nojoin")
-        b.ctl("node", "remove", B, "--wait", "--timeout", "60s")
+        b.ctl("node", "remove", "A" + B, "--wait", "--timeout", "60s")  # it may be typed with an A before it
         expect(b.show(B)["state"] == "removed", b.show(B))
         expect(not b.nodes_now()[B]["enrolled"], "it has forgotten us")
         b.order("node", GATEWAY, "on")
