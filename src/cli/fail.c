@@ -136,7 +136,7 @@ static const char *text_of(const struct client_reply *r, const char *key)
 	return text && *text ? text : NULL;
 }
 
-int fail_reply(const struct args *a, const struct client_reply *r)
+int fail_reply_about(const struct args *a, const struct client_reply *r, const char *about)
 {
 	size_t i = find(r->error);
 	const char *field = text_of(r, "field"), *reason = text_of(r, "reason");
@@ -146,17 +146,23 @@ int fail_reply(const struct args *a, const struct client_reply *r)
 		return fail_status_of(r->error);
 	}
 	if (i == ROWS)
-		return fail(EX_PROTOCOL, "enrolld answers %s: another version?", r->error);
+		return fail(EX_PROTOCOL, "%senrolld answers %s: another version?", about, r->error);
 	if (rows[i].status == EX_NOPERM && !reason)
 		return fail(EX_NOPERM,
-			"permission denied: your groups do not allow this\n"
+			"%spermission denied: your groups do not allow this\n"
 			"  enrolld-observer may look, enrolld-enroller enroll, enrolld-admin all\n"
 			"  an administrator can add you:  usermod -aG enrolld-enroller USER\n"
-			"  then log in again, or run:     newgrp enrolld-enroller");
+			"  then log in again, or run:     newgrp enrolld-enroller",
+			about);
 	if (strcmp(rows[i].error, "Busy") == 0 && reason)
-		return fail(EX_TEMPFAIL, "%s", reason); /* it says what to do */
-	return fail(rows[i].status, "%s%s%s%s%s", rows[i].text, field ? ": " : "",
+		return fail(EX_TEMPFAIL, "%s%s", about, reason); /* it says what to do */
+	return fail(rows[i].status, "%s%s%s%s%s%s", about, rows[i].text, field ? ": " : "",
 		field ? field : "", reason ? ": " : "", reason ? reason : "");
+}
+
+int fail_reply(const struct args *a, const struct client_reply *r)
+{
+	return fail_reply_about(a, r, "");
 }
 
 int fail_or_call(const struct args *a, struct client *c, const char *method, json_t *parameters,

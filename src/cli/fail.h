@@ -16,6 +16,9 @@ int fail_client(const struct args *a, enum err e);
 /* An error reply; with --json the reply itself goes to standard error. */
 int fail_reply(const struct args *a, const struct client_reply *r);
 
+/* The same; the words begin with what it is about ("label 3: "). */
+int fail_reply_about(const struct args *a, const struct client_reply *r, const char *about);
+
 /* Is that full name the one of this error of ours? */
 bool fail_is(const char *error, const char *name);
 

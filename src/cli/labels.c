@@ -35,6 +35,10 @@ static ssize_t read_some(struct reading *r)
 {
 	ssize_t n;
 
+	if (r->sink->wait)
+		r->status = r->sink->wait(r->sink->ctx, r->fd);
+	if (r->status != EX_OK)
+		return -1;
 	do
 		n = read(r->fd, r->p + r->used, r->cap - r->used);
 	while (n < 0 && errno == EINTR);

@@ -11,6 +11,9 @@ struct labels_sink {
 	int (*take)(void *ctx, const char *label);
 	/* All that is here has been taken, the next may be a while: time to look at answers. */
 	int (*idle)(void *ctx);
+	/* Returns when fd can be read, EX_OK; or a failure that ends the reading. NULL: reading
+	 * waits by itself. */
+	int (*wait)(void *ctx, int fd);
 	void *ctx;
 };
 

@@ -3,13 +3,11 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "cli/adding.h"
 #include "cli/fail.h"
 #include "cli/follow.h"
-#include "cli/labels.h"
 #include "cli/run.h"
 #include "cli/secret_file.h"
-
-#define IN_FLIGHT 32 /* calls that wait for their replies: they share the daemon's commits */
 
 /* --- one call, and waiting for what becomes of it -------------------------------------------- */
 
@@ -106,118 +104,58 @@ int run_network_add(struct args *a)
 
 /* --- node add ---------------------------------------------------------------------------- */
 
-struct adding {
-	struct args *a;
-	struct client c;
-	struct follow *follow; /* NULL: nobody waits */
-	unsigned sent, answered, failed;
-	int status; /* of the first failure */
-};
-
-static void tell_added(struct adding *d, const json_t *reply)
+static void show_added(const struct args *a, const json_t *reply)
 {
-	const json_t *node = json_object_get(reply, "node");
-
-	if (d->a->json)
-		(void)run_print_json(reply);
-	else
-		(void)printf("added node %s: network %lld, node id %lld\n",
-			json_string_value(json_object_get(node, "serial")),
-			(long long)json_integer_value(json_object_get(node, "network_id")),
-			(long long)json_integer_value(json_object_get(node, "node_id")));
-	if (d->follow)
-		follow_add(d->follow, reply);
+	adding_tell(a, reply, "added ", "");
 }
 
-static int take_reply(struct adding *d)
+static int take_key_file(struct args *a, const char *path)
 {
-	struct client_reply r;
-	enum err e = client_receive(&d->c, CLIENT_TIMEOUT_MS, &r);
-	int status;
+	char *text = NULL, *at, *line;
+	int status = secret_file_read(path, &text);
+	json_t *key;
 
-	if (e != ERR_OK)
-		return fail_client(d->a, e);
-	d->answered++;
-	if (r.error) {
-		if (d->sent > 1)
-			(void)fprintf(stderr, "label %u: ", d->answered);
-		status = fail_reply(d->a, &r);
-		d->status = d->failed++ == 0 ? status : d->status;
-	} else {
-		tell_added(d, r.parameters);
-	}
-	client_reply_clear(&r);
+	if (status != EX_OK)
+		return status;
+	at = text;
+	line = secret_file_line(&at);
+	key = line && !secret_file_line(&at) ? secret_file_key(line) : NULL;
+	secret_file_free(text);
+	if (!key)
+		return fail(
+			EX_DATAERR, "%s: not one line of 32 hex digits", secret_file_name(path));
+	if (json_object_set_new(a->parameters, "node_key", key) != 0)
+		return fail(EX_OSERR, "out of memory");
 	return EX_OK;
 }
 
-/* parameters: stolen. */
-static int send_one(struct adding *d, json_t *parameters)
+static int add_serial(struct args *a)
 {
-	enum err e = client_send(&d->c, d->a->verb->method, parameters, false);
+	const char *path = args_get(a, "--key-file");
+	int status = path ? take_key_file(a, path) : EX_OK;
 
-	if (e != ERR_OK)
-		return fail_client(d->a, e);
-	d->sent++;
-	if (d->sent % 64 == 0)
-		run_progress(d->a, "%u sent, %u answered ", d->sent, d->answered);
-	return d->sent - d->answered < IN_FLIGHT ? EX_OK : take_reply(d);
+	if (status != EX_OK)
+		return status;
+	return args_get(a, "--wait") ? order_and_wait(a, &follow_node, show_added, 0)
+				     : order(a, NULL, show_added);
 }
 
-static int take_label(void *ctx, const char *text)
+/* Also what a file is wrong about does not stop the nodes that were added before. */
+static int add_labels(struct args *a, const char *path)
 {
-	struct adding *d = ctx;
-	json_t *p = json_copy(d->a->parameters), *label = json_string(text);
+	struct follow f;
+	int status, waited = EX_OK;
 
-	if (!label) {
-		json_decref(p);
-		return fail(EX_DATAERR, "label %u is not text", d->sent + 1);
-	}
-	if (!p || json_object_set_new(p, "label", label) != 0) {
-		json_decref(p);
-		return fail(EX_OSERR, "out of memory");
-	}
-	return send_one(d, p);
-}
-
-/* Whoever holds the scanner wants to know before the next label. */
-static int take_replies(void *ctx)
-{
-	struct adding *d = ctx;
-	int status = EX_OK;
-
-	while (status == EX_OK && d->answered < d->sent)
-		status = take_reply(d);
-	(void)fflush(stdout);
-	return status;
-}
-
-static int send_labels(struct adding *d, const char *path)
-{
-	const struct labels_sink sink = {take_label, take_replies, d};
-	int status = labels_read(path, &sink);
-
-	if (status == EX_OK && d->sent == 0)
-		return fail(EX_DATAERR, "%s: no label in it", secret_file_name(path));
-	return status;
-}
-
-static int send_serial(struct adding *d, const char *path)
-{
-	char *text = NULL, *at, *line;
-	json_t *key = NULL;
-	int status = path ? secret_file_read(path, &text) : EX_OK;
-
-	at = text;
-	line = at ? secret_file_line(&at) : NULL;
-	if (status == EX_OK && path)
-		key = line && !secret_file_line(&at) ? secret_file_key(line) : NULL;
-	secret_file_free(text);
-	if (status == EX_OK && path && !key)
-		return fail(
-			EX_DATAERR, "%s: not one line of 32 hex digits", secret_file_name(path));
-	if (key && json_object_set_new(d->a->parameters, "node_key", key) != 0)
-		return fail(EX_OSERR, "out of memory");
-	return status == EX_OK ? send_one(d, run_take_parameters(d->a)) : status;
+	if (!args_get(a, "--wait"))
+		return adding_labels(a, NULL, path);
+	status = follow_open(&f, a, &follow_node);
+	if (status != EX_OK)
+		return status;
+	status = adding_labels(a, &f, path);
+	if (status != EX_UNAVAILABLE)
+		waited = follow_until(&f, args_duration(a, "--timeout", 0));
+	follow_close(&f);
+	return status != EX_OK ? status : waited;
 }
 
 static int check_choice(const struct args *a)
@@ -234,33 +172,11 @@ static int check_choice(const struct args *a)
 	return EX_OK;
 }
 
-static int send_all(struct adding *d)
-{
-	const char *labels = args_get(d->a, "--qr-file");
-	int status = run_open(d->a, &d->c);
-
-	if (status != EX_OK)
-		return status;
-	status = labels ? send_labels(d, labels) : send_serial(d, args_get(d->a, "--key-file"));
-	if (status == EX_OK)
-		status = take_replies(d);
-	run_progress(d->a, NULL);
-	client_close(&d->c);
-	(void)fflush(stdout);
-	if (status == EX_OK && d->failed > 0 && d->sent > 1)
-		(void)fail(0, "%u of %u labels were not added", d->failed, d->sent);
-	return status != EX_OK ? status : d->status;
-}
-
 int run_node_add(struct args *a)
 {
-	struct follow f = {.a = a};
-	bool wait = args_get(a, "--wait") != NULL;
-	struct adding d = {.a = a, .follow = wait ? &f : NULL};
-	int status = check_choice(a), waited = EX_OK;
+	const char *labels = args_get(a, "--qr-file");
+	int status = check_choice(a);
 
-	if (status == EX_OK && wait)
-		status = follow_open(&f, a, &follow_node);
 	if (status != EX_OK)
 		return status;
 	if (args_get(a, "--nearby"))
@@ -268,12 +184,7 @@ int run_node_add(struct args *a)
 			"warning: --nearby: the keys of the network are sent so that anybody in "
 			"radio range can read them\n",
 			stderr);
-	status = send_all(&d);
-	if (wait) {
-		waited = follow_until(&f, args_duration(a, "--timeout", 0));
-		follow_close(&f);
-	}
-	return status != EX_OK ? status : waited;
+	return labels ? add_labels(a, labels) : add_serial(a);
 }
 
 /* --- node remove, node set-network --------------------------------------------------------- */

@@ -224,7 +224,7 @@ def test_nodes():
         assert n["serial"] == "FMBBC" and n["network_id"] == 10 and n["state"] == "pending" and n["name"] == "T\u00fcr"
         r = w.ctl("node", "add", "--qr-file", "-", check=False,
                   input="\n".join([LABEL % "FMBBD", "# later", "", LABEL % "FMBBF", "rubbish", LABEL % "FMBBC"]))
-        expect(r, 65, "FMBBD", "FMBBF", "label 3", "label 4", "2 of 4")
+        expect(r, 65, "FMBBD", "FMBBF", "label 3: ", "FMBBC is under way already", "1 of 4")
         assert [x["serial"] for x in w.json("node", "list")["nodes"]] == ["FMBBC", "FMBBD", "FMBBF"]
         assert w.json("node", "show", "FMBBC")["node"]["node_id"] == n["node_id"]
         assert w.json("node", "cancel", "FMBBD")["node"]["state"] == "cancelled"

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import harness  # noqa: E402
@@ -49,6 +50,11 @@ def says(w, *lines):
         lab.wait_until(line, lambda: line in w.log_text("add"))
 
 
+def scan(p, serial):
+    p.stdin.write((LABEL % serial + "\r").encode())
+    p.stdin.flush()
+
+
 def serials(w):
     return [n["serial"] for n in w.json("node", "list")["nodes"]]
 
@@ -90,9 +96,9 @@ def test_a_scanner_is_answered_label_by_label():
                 assert serial in p.stdout.readline()  # without the end of input
             p.stdin.write(LABEL % "FMBBC" + "\r")
             p.stdin.flush()
-            assert "label 4" in p.stdout.readline()
+            assert "FMBBC is under way already" in p.stdout.readline()
             p.stdin.close()
-            assert p.wait(20) == 65
+            assert p.wait(20) == 0
         assert serials(w) == ["FMBBC", "FMBBD", "FMBBF"]
 
 
@@ -123,7 +129,97 @@ def test_enocean_labels_are_refused_in_words():
         assert serials(w) == ["FMBBC"]
 
 
+def test_one_label_that_is_no_text_spoils_no_other():
+    """Latin-1 in the middle, a byte order mark at the beginning; a line without an end after good ones."""
+    with daemon() as w:
+        path = labels_file(w, b"\xef\xbb\xbf" + (LABEL % "FMBBC").encode(),
+                           (LABEL % "FMBBD").encode() + b"&nm=T\xfcr", "FMBBF")
+        expect(w.ctl("node", "add", "--qr-file", path, check=False), 65, "label 2: ", "UTF-8", "1 of 3 labels")
+        assert serials(w) == ["FMBBC", "FMBBF"]
+        path = labels_file(w, "FMBBG", b"a" * 100000)
+        expect(w.ctl("node", "add", "--qr-file", path, check=False), 65, "added node FMBBG", "longer than a label")
+
+
+# --- again -----------------------------------------------------------------------------------
+
+def test_the_same_file_a_second_time():
+    with daemon() as w:
+        path = labels_file(w, "FMBBC", "FMBBD", "FMBBC")
+        w.ctl("node", "add", "--qr-file", path)
+        n = w.json("node", "show", "FMBBC")["node"]
+        r = w.ctl("node", "add", "--qr-file", path)
+        lines = ["node %s is under way already: network 10, node id %d" % x for x in (("FMBBC", 1), ("FMBBD", 2))]
+        assert r.stdout.splitlines() == [*lines, lines[0]] and not r.stderr, r
+        r = w.ctl("node", "add", "--qr-file", path, json_output=True)
+        shown = [json.loads(line)["node"] for line in r.stdout.splitlines()]
+        assert shown[0] == n and [x["serial"] for x in shown] == ["FMBBC", "FMBBD", "FMBBC"] and not r.stderr, r
+        w.ctl("node", "cancel", "FMBBC")
+        expect(w.ctl("node", "add", "--qr-file", path), 0, "added node FMBBC", "FMBBD is under way")
+
+
+def test_what_is_not_the_same_is_refused_by_number_and_serial():
+    with daemon() as w:
+        w.ctl("network", "add", 11)
+        w.ctl("node", "add", "FMBBC", "--network", 10, "--key-file", "-", input=KEY)
+        path = labels_file(w, "FMBBD", "FMBBC")
+        for options in (("--network", 11), ("--network", 10, "--force")):
+            expect(w.ctl("node", "add", "--qr-file", path, *options, check=False), 65, "label 2 (FMBBC): not possible")
+        r = w.ctl("node", "add", "FMBBC", "--network", 10, "--key-file", "-", input=KEY, check=False)
+        assert r.returncode == 65 and r.stderr == "enrollctl: not possible: this node is being worked on already\n", r
+
+
+def test_errors_as_json_are_lines_of_json():
+    with daemon() as w:
+        w.ctl("network", "add", 11)
+        w.ctl("node", "add", "FMBBC", "--network", 10, "--key-file", "-", input=KEY)
+        path = labels_file(w, "FMBBD", b"rubbish", "FMBBC", (LABEL % "FMBBG").encode() + b"&nm=T\xfcr")
+        r = w.ctl("node", "add", "--qr-file", path, "--network", 11, check=False, json_output=True)
+        *lines, summary = r.stderr.splitlines()
+        said = sorted((json.loads(line) for line in lines), key=lambda e: e["label"])
+        assert [(e["label"], e["serial"], e["error"].split(".")[-1]) for e in said] == [
+            (2, None, "InvalidArgument"), (3, "FMBBC", "Conflict"), (4, None, "InvalidArgument")], r.stderr
+        assert r.returncode == 65 and "3 of 4 labels" in summary, r
+
+
 # --- waiting ---------------------------------------------------------------------------------
+
+def test_a_second_run_waits_for_what_is_under_way():
+    with daemon(mesh=True) as w:
+        path = labels_file(w, "FMBBC", "FMBBD")
+        w.ctl("node", "add", "--qr-file", path)
+        p = adding(w, path, "--wait")
+        says(w, "FMBBC is under way already", "FMBBD is under way already")
+        assert p.poll() is None
+        w.ctl("node", "cancel", "FMBBD")
+        says(w, "node FMBBD: cancelled")
+        assert p.poll() is None
+        w.ctl("node", "cancel", "FMBBC")
+        assert p.wait(30) == 1
+        end = w.log_text("add").splitlines()[-3:]
+        assert end == ["node FMBBC: cancelled", "node FMBBD: cancelled", "enrollctl: 2 of 2 failed"], end
+
+
+def test_a_scanner_that_waits_hears_what_happens_between_labels():
+    """More than the socket of a watch can hold: who does not read it is cut off."""
+    with daemon(mesh=True) as w:
+        p = adding(w, "-", "--wait", stdin=subprocess.PIPE)
+        scan(p, "FMBBC")
+        says(w, "added node FMBBC")
+        w.ctl("node", "add", "--qr-file", "-", input="\n".join(LABEL % s for s in many(399) if s != "FMBBC"))
+        for serial in many(25):
+            w.ctl("node", "cancel", serial)
+        says(w, "node FMBBC: cancelled")  # the next label is yet to come
+        for serial in ("FMBCC", "FMBBC"):
+            scan(p, serial)
+            lab.wait_until(serial, lambda: w.log_text("add").splitlines()[-1].startswith("added node " + serial))
+        p.stdin.close()
+        w.ctl("node", "cancel", "FMBCC")
+        says(w, "node FMBCC: cancelled")
+        assert p.poll() is None  # what is added again is waited for again
+        w.ctl("node", "cancel", "FMBBC")
+        assert p.wait(30) == 1
+        assert "2 of 2 failed" in w.log_text("add")
+
 
 def test_the_end_names_those_that_failed():
     with daemon(mesh=True) as w:
@@ -148,6 +244,57 @@ def test_out_of_time_names_those_that_are_not_done():
             "node %s: pending" % s for s in many(20)], r.stderr
 
 
+# --- a daemon that is started anew -----------------------------------------------------------
+
+def restart(w, **env):
+    """Its writes to the database are counted, and may be its end (tests/support/killshim.c)."""
+    w.stop("enrolld")
+    return w.start(env={"LD_PRELOAD": lab.SHIM, "KILL_COUNT": w.path("count"), **env})
+
+
+def writes(w):
+    with open(w.path("count"), encoding="ascii") as f:
+        return int(f.read())
+
+
+def test_a_daemon_that_dies_in_the_middle_of_a_file():
+    """With calls that are not answered; a second time between two labels."""
+    with daemon() as w:
+        restart(w)
+        enrolld = restart(w, KILL_AT=str(writes(w) + 100))
+        wanted = many(390)
+        p = adding(w, "-", stdin=subprocess.PIPE)
+        p.stdin.write("".join(LABEL % s + "\n" for s in wanted[:-1]).encode())
+        p.stdin.flush()
+        assert enrolld.wait(30) == -signal.SIGKILL
+        assert p.poll() is None
+        w.start()
+        says(w, wanted[-2])
+        w.stop("enrolld")
+        w.start()
+        p.stdin.write((LABEL % wanted[-1]).encode())
+        p.stdin.close()
+        assert p.wait(60) == 0, w.log_text("add")
+        assert sorted(serials(w)) == sorted(wanted)
+        said = w.log_text("add").splitlines()
+        assert len(said) == 390 and all(" node id " in line for line in said), said
+
+
+def test_a_label_whose_answer_was_lost():
+    """Dead at the last write that it brings about, the sync: it is in the books, and nobody was told."""
+    with daemon() as w:
+        restart(w)
+        w.ctl("node", "add", "--qr-file", labels_file(w, "FMBBC"))
+        last = writes(w)
+    with daemon() as w:
+        enrolld = restart(w, KILL_AT=str(last))
+        p = adding(w, labels_file(w, "FMBBC"))
+        assert enrolld.wait(30) == -signal.SIGKILL
+        w.start()
+        assert p.wait(30) == 0
+        assert w.log_text("add") == "node FMBBC is under way already: network 10, node id 1\n", w.log_text("add")
+
+
 def test_a_daemon_that_dies_while_nodes_are_waited_for():
     """What happens before the watch is there again is asked for, what happens after it is heard."""
     with daemon(mesh=True) as w:
@@ -166,6 +313,28 @@ def test_a_daemon_that_dies_while_nodes_are_waited_for():
         w.ctl("node", "cancel", "FMBBD")
         assert p.wait(30) == 1
         assert w.log_text("add").endswith("2 of 2 failed\n"), w.log_text("add")
+
+
+def test_a_daemon_that_does_not_come_back():
+    """By a quicker clock. What is on its way is not lost, and that is said."""
+    hurry = {"LD_PRELOAD": lab.SHIM, "SHIM_SPEED": "100 %d" % time.clock_gettime_ns(time.CLOCK_BOOTTIME)}
+    with daemon(mesh=True) as w:
+        path = labels_file(w, "FMBBC")
+        p = adding(w, path, "--wait", env=hurry)
+        says(w, "added node FMBBC")
+        w.stop("enrolld")
+        assert p.wait(30) == 69
+        assert "run the same command again" in w.log_text("add")
+        p = adding(w, "-", stdin=subprocess.PIPE, env=hurry)
+        assert p.wait(30) == 69  # it was not there at all: at once
+        w.start()
+        p = adding(w, "-", stdin=subprocess.PIPE, env=hurry)
+        scan(p, "FMBBD")
+        says(w, "added node FMBBD")
+        w.stop("enrolld")
+        scan(p, "FMBBF")
+        assert p.wait(30) == 69
+        assert w.log_text("add").count("run the same command again") == 2
 
 
 # --- out -------------------------------------------------------------------------------------
