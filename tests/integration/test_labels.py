@@ -295,24 +295,40 @@ def test_a_label_whose_answer_was_lost():
         assert w.log_text("add") == "node FMBBC is under way already: network 10, node id 1\n", w.log_text("add")
 
 
+def elsewhere(w, *orders):
+    """What happens while nobody hears enrolld where it was: it runs with another socket for so long."""
+    own, other = w.conf["control"]["socket"], w.path("other.sock")
+    w.stop("enrolld", signal.SIGKILL)
+    w.conf["control"]["socket"] = other
+    w.start()
+    for order in orders:
+        w.ctl("--socket", other, *order)
+    w.stop("enrolld")
+    w.conf["control"]["socket"] = own
+
+
 def test_a_daemon_that_dies_while_nodes_are_waited_for():
     """What happens before the watch is there again is asked for, what happens after it is heard."""
     with daemon(mesh=True) as w:
         p = adding(w, labels_file(w, "FMBBC", "FMBBD"), "--wait")
         says(w, "added node FMBBD")
-        w.stop("enrolld", signal.SIGKILL)
-        own = w.conf["control"]["socket"]
-        w.conf["control"]["socket"] = w.path("other.sock")
-        w.start()
-        w.ctl("--socket", w.path("other.sock"), "node", "cancel", "FMBBC")
-        w.stop("enrolld")
+        elsewhere(w, ("node", "cancel", "FMBBC"))
         assert p.poll() is None and "cancelled" not in w.log_text("add")
-        w.conf["control"]["socket"] = own
         w.start()
         says(w, "node FMBBC: cancelled")
         w.ctl("node", "cancel", "FMBBD")
         assert p.wait(30) == 1
         assert w.log_text("add").endswith("2 of 2 failed\n"), w.log_text("add")
+
+
+def test_a_node_that_is_forgotten_meanwhile_is_waited_for_no_more():
+    with daemon(mesh=True) as w:
+        p = adding(w, labels_file(w, "FMBBC"), "--wait")
+        says(w, "added node FMBBC")
+        elsewhere(w, ("node", "cancel", "FMBBC"), ("network", "remove", 10))
+        w.start()
+        assert p.wait(30) == 1
+        assert "node FMBBC: gone: enrolld has forgotten it\n" in w.log_text("add"), w.log_text("add")
 
 
 def test_a_daemon_that_does_not_come_back():
