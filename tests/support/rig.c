@@ -7,6 +7,7 @@
 #include "base/crypto_openssl.h"
 #include "enr/serial.h"
 #include "enroll/batch.h"
+#include "support/faultvfs.h"
 
 static void need(bool ok, const char *what)
 {
@@ -112,6 +113,7 @@ void rig_open(struct rig *r, uint64_t seed)
 {
 	printf("seed %llu\n", (unsigned long long)seed);
 	memset(r, 0, sizeof(*r));
+	faultvfs_install();
 	world_open(&r->w);
 	r->air = air_new(seed, aes128_default());
 	need(r->air != NULL, "air");
@@ -134,10 +136,12 @@ static uint64_t next_ms(struct rig *r, uint64_t end_ms)
 	return at < end_ms ? at : end_ms;
 }
 
+/* The disk is full. */
 static void fail_commit(struct rig *r)
 {
-	store_rollback(r->w.store);
-	need(batch_flush(r->batch) != ERR_OK, "a commit that fails");
+	faultvfs_fail(1, FAULTVFS_FULL, true);
+	need(batch_flush(r->batch) == ERR_FULL, "a commit that fails");
+	faultvfs_fail(0, FAULTVFS_FULL, false);
 }
 
 static void turn(struct rig *r, uint64_t at_ms)

@@ -31,7 +31,7 @@ struct rig {
 	unsigned kill_before; /* the n-th commit never happens; 0: never */
 	unsigned kill_after;  /* nothing happens after the n-th commit */
 	bool killed;
-	bool commits_fail;     /* from now on */
+	bool commits_fail;     /* from now on: the disk is full */
 	unsigned requests_max; /* of a batch, from the next rig_start on; 0: the default */
 	unsigned events;       /* published */
 };
