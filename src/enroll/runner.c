@@ -107,19 +107,31 @@ static struct nodes_event event_of(const struct job *job, uint16_t network_id, u
 		.at = at};
 }
 
+static bool storage_pauses(struct runner *r)
+{
+	return runner_now(r) < r->storage_until_ms;
+}
+
+/* One line when it begins, however often it is tried. */
+static void pause_storage(struct runner *r, enum err e)
+{
+	if (!r->storage_fails)
+		log_err("store_failed error=\"%s\"", err_text(e));
+	r->storage_fails = true;
+	r->storage_until_ms = runner_now(r) + RUNNER_STORAGE_MS;
+}
+
 /* The store has refused: it is the truth, the table follows. */
 static void recover(struct runner *r, uint32_t serial, enum err e)
 {
 	struct node_row row;
 	struct entry *en;
 
-	if (e != ERR_STATE && e != ERR_EXPIRED) {
-		log_err("store_failed error=\"%s\"", err_text(e));
-		r->storage_until_ms = runner_now(r) + RUNNER_STORAGE_MS;
-	}
+	if (e != ERR_STATE && e != ERR_EXPIRED)
+		pause_storage(r, e);
 	e = runner_refresh(r, serial, &row);
 	if (e != ERR_OK && e != ERR_NOT_FOUND)
-		log_err("store_failed error=\"%s\"", err_text(e));
+		pause_storage(r, e);
 	en = runner_find(r, serial);
 	if (en && !en->job.in_flight) /* what was to be done after the commit */
 		direct_close(en);
@@ -140,6 +152,7 @@ static void on_committed(void *arg, enum err committed)
 	if (committed != ERR_OK) {
 		recover(r, p->serial, committed);
 	} else {
+		r->storage_fails = false;
 		publish(r, &p->event);
 		if (en)
 			perform(en, p->what);
@@ -185,6 +198,12 @@ static enum err keep_then_do(struct entry *en, const struct job_event *event)
 	return e;
 }
 
+/* What is heard is told again soon. */
+static bool comes_again(enum job_event_type type)
+{
+	return type == JOB_EVENT_HEARD || type == JOB_EVENT_UNFIT || type == JOB_EVENT_SIGHTED;
+}
+
 void runner_apply(struct entry *en, const struct job_event *event)
 {
 	struct runner *r = en->runner;
@@ -198,6 +217,8 @@ void runner_apply(struct entry *en, const struct job_event *event)
 		perform(en, action.what);
 		return;
 	}
+	if (storage_pauses(r) && comes_again(event->type))
+		return;
 	e = keep_then_do(en, event);
 	if (e != ERR_OK)
 		recover(r, serial, e);

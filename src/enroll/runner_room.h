@@ -103,6 +103,7 @@ struct runner {
 	bool started;
 	bool kicked;               /* while the loop runs: run it again at once */
 	uint64_t storage_until_ms; /* the store failed: wait */
+	bool storage_fails;        /* and it has been told */
 
 	struct net *nets;
 	struct entry **entries; /* by serial */

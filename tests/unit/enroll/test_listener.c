@@ -1,12 +1,10 @@
 /* The listener between a fake transport and a fake service: both are written below. */
 #include "enroll/listener.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
 #include "enr/channel.h"
 #include "enroll/batch.h"
 #include "enroll/service.h"
+#include "support/logged.h"
 #include "unit/suite.h"
 
 /* --- the fake service and batch: linked instead of the real ones ------------------------------ */
@@ -391,27 +389,10 @@ START_TEST(does_not_answer_the_pong_with_its_ping)
 }
 END_TEST
 
-/* Lines that fn's requests write to the log. */
-static unsigned lines_logged(struct world *w, void (*fn)(struct world *w))
+static void enroll_many(void *arg)
 {
-	FILE *log = tmpfile();
-	int saved = dup(STDERR_FILENO);
-	unsigned lines = 0;
+	struct world *w = arg;
 
-	ck_assert(log && saved >= 0);
-	ck_assert_int_ge(dup2(fileno(log), STDERR_FILENO), 0);
-	fn(w);
-	ck_assert_int_ge(dup2(saved, STDERR_FILENO), 0);
-	(void)close(saved);
-	rewind(log);
-	for (int c = getc(log); c != EOF; c = getc(log))
-		lines += c == '\n';
-	(void)fclose(log);
-	return lines;
-}
-
-static void enroll_many(struct world *w)
-{
 	for (unsigned i = 0; i < 50; i++)
 		enroll(w, (uint8_t)i);
 }
@@ -422,13 +403,13 @@ START_TEST(a_full_disk_and_a_flood_make_one_line)
 
 	open_world(&w);
 	w.batch.enter_err = ERR_FULL;
-	ck_assert_uint_eq(lines_logged(&w, enroll_many), 1);
+	ck_assert_uint_eq(logged_lines(enroll_many, &w), 1);
 	ck_assert_uint_eq(listener_counters(w.l)->failed, 50);
 	w.batch.enter_err = ERR_OK;
 	enroll(&w, 1);
 	commit(&w.batch, ERR_OK);
 	w.batch.enter_err = ERR_FULL; /* news again */
-	ck_assert_uint_eq(lines_logged(&w, enroll_many), 1);
+	ck_assert_uint_eq(logged_lines(enroll_many, &w), 1);
 	w.batch.enter_err = ERR_OK;
 	close_world(&w);
 }

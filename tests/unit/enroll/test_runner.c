@@ -7,6 +7,8 @@
 #include "enr/meshadv.h"
 #include "enr/serial.h"
 #include "enroll/batch.h"
+#include "enroll/runner_room.h"
+#include "support/logged.h"
 #include "support/rig.h"
 #include "unit/suite.h"
 
@@ -399,6 +401,63 @@ START_TEST(sends_again_when_the_answer_is_lost)
 }
 END_TEST
 
+/* --- a store that fails ----------------------------------------------------------------------- */
+
+/* One advert of a node that is not enrolled, as our radio hears it. */
+static void hear(struct rig *r, uint32_t serial)
+{
+	const struct meshadv adv = {.serial_index = serial, .device_type = MESHADV_DEVICE_STATIC};
+	uint8_t value[MESHADV_SERVICE_DATA_BYTES];
+	const struct link_advert advert = {
+		.rssi_dbm = NEAR, .connectable = true, .service_data = {value, sizeof(value)}};
+
+	meshadv_encode_value(&adv, value);
+	mesh_link_events()->advert(r->mesh, &advert);
+}
+
+#define ADVERTS 50
+
+/* Within one pause. */
+static void hear_often(void *arg)
+{
+	struct rig *r = arg;
+
+	for (unsigned i = 0; i < ADVERTS; i++) {
+		hear(r, FIRST);
+		(void)rig_run(r, (RUNNER_STORAGE_MS - 1) / ADVERTS, NULL);
+	}
+}
+
+/* With a full disk or a locked database, whoever advertises does not decide how often we try, nor
+ * how long the log gets. */
+START_TEST(tries_a_store_that_fails_once_a_pause)
+{
+	struct batch_counters before;
+	struct rig r;
+
+	fleet = 1;
+	rig_open(&r, 22);
+	rig_network(&r, NETWORK, NULL);
+	add_fleet(&r);
+	(void)rig_run(&r, 1, NULL);
+	before = *batch_counters(r.batch);
+	r.commits_fail = true;
+	ck_assert_uint_eq(logged_lines(hear_often, &r), 2); /* the batch's, and the runner's */
+	ck_assert_uint_eq(batch_counters(r.batch)->requests - before.requests, 1);
+	ck_assert_uint_eq(batch_counters(r.batch)->failed - before.failed, 1);
+	(void)rig_run(&r, RUNNER_STORAGE_MS, NULL);
+	ck_assert_uint_eq(logged_lines(hear_often, &r), 0);
+	ck_assert_uint_eq(batch_counters(r.batch)->failed - before.failed, 2);
+	r.commits_fail = false;
+	(void)rig_run(&r, RUNNER_STORAGE_MS, NULL);
+	ck_assert_int_eq(rig_show(&r, FIRST).state, JOB_PENDING);
+	hear(&r, FIRST);
+	(void)rig_run(&r, 1, NULL);
+	ck_assert_int_eq(rig_show(&r, FIRST).state, JOB_LOCATED);
+	rig_close(&r);
+}
+END_TEST
+
 /* --- kill -9 ---------------------------------------------------------------------------------- */
 
 /* One enrollment with the process killed at its n-th commit. Returns false when it had fewer. */
@@ -478,6 +537,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, never_overwrites_a_cancel);
 	tcase_add_test(tc, comes_back_to_a_gateway_node_that_was_away);
 	tcase_add_test(tc, sends_again_when_the_answer_is_lost);
+	tcase_add_test(tc, tries_a_store_that_fails_once_a_pause);
 	tcase_add_test(tc, survives_kill_at_every_commit_of_a_direct_enrollment);
 	tcase_add_test(tc, survives_kill_at_every_commit_of_an_enrollment_over_the_mesh);
 }
