@@ -117,10 +117,18 @@ static enum err add_entry(struct runner *r, const struct node_row *row)
 	return e;
 }
 
+/* What an order that was taken back and given anew within one transaction may say otherwise. */
+static bool same_order(const struct job *now, const struct job *stored)
+{
+	return now->task == stored->task && now->preferred_network == stored->preferred_network &&
+	       now->expires_ms == stored->expires_ms;
+}
+
 static bool same_attempt(const struct job *now, const struct job *stored)
 {
 	return now->state == stored->state && now->attempts == stored->attempts &&
-	       now->node_id == stored->node_id && now->handle == stored->handle;
+	       now->node_id == stored->node_id && now->handle == stored->handle &&
+	       same_order(now, stored);
 }
 
 static enum err change_entry(struct entry *en, const struct node_row *row)

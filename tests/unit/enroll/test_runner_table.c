@@ -1,0 +1,111 @@
+/* What control changes within one transaction, and what the runner makes of it. */
+#include "base/log.h"
+#include "enr/meshadv.h"
+#include "enr/serial.h"
+#include "enroll/batch.h"
+#include "enroll/runner.h"
+#include "support/rig.h"
+#include "unit/suite.h"
+
+#define NETWORK 480 /* and those that follow */
+#define FIRST 2673000u
+#define NEAR (-60)
+
+#define NEED(expression) ck_assert_int_eq(expression, ERR_OK)
+
+/* --- an asset that is ordered about ----------------------------------------------------------- */
+
+#define TAG FIRST
+
+static struct sim_node *with_tag(struct rig *r)
+{
+	struct secret16 key = rig_key((uint8_t)TAG);
+	char serial[SERIAL_TEXT_SIZE];
+	struct node_request req = {
+		.serial = serial, .node_key = &key, .asset = true, .network_id = NETWORK};
+	struct sim_spec spec;
+	struct node_view v;
+	struct sim_node *tag;
+
+	sim_spec_init(&spec);
+	spec.serial_index = TAG;
+	spec.node_key = key;
+	spec.device_type = MESHADV_DEVICE_ASSET;
+	spec.gateway_rssi_dbm = NEAR;
+	NEED(air_add_node(r->air, &spec, NULL, &tag));
+	serial_print(TAG, serial);
+	NEED(batch_enter(r->batch));
+	NEED(batch_leave(r->batch, nodes_add(r->nodes, &r->w.now, &WORLD_ADMIN, &req, &v, NULL)));
+	NEED(batch_flush(r->batch));
+	return tag;
+}
+
+static bool tag_joined(struct rig *r)
+{
+	return rig_show(r, TAG).state == JOB_JOINED;
+}
+
+/* Into the open batch. */
+static void order_to(struct rig *r, uint16_t network)
+{
+	char serial[SERIAL_TEXT_SIZE];
+	struct node_view v;
+
+	serial_print(TAG, serial);
+	NEED(batch_enter(r->batch));
+	NEED(batch_leave(r->batch,
+		nodes_set_network(r->nodes, &r->w.now, &WORLD_ADMIN, serial, network, &v, NULL)));
+}
+
+static void order_back(struct rig *r)
+{
+	char serial[SERIAL_TEXT_SIZE];
+	struct node_view v;
+
+	serial_print(TAG, serial);
+	NEED(batch_enter(r->batch));
+	NEED(batch_leave(
+		r->batch, nodes_cancel(r->nodes, &r->w.now, &WORLD_ADMIN, serial, &v, NULL)));
+}
+
+/* The job is pending before and after. */
+START_TEST(an_asset_goes_where_the_last_order_says)
+{
+	struct sim_enrollment e;
+	struct sim_node *tag;
+	struct rig r;
+
+	rig_open(&r, 1);
+	for (uint16_t i = 0; i < 3; i++)
+		rig_network(&r, NETWORK + i, NULL);
+	tag = with_tag(&r);
+	ck_assert(rig_run(&r, 120000, tag_joined));
+	sim_node_power(tag, false);
+	(void)rig_run(&r, 1000, NULL);
+	order_to(&r, NETWORK + 1);
+	NEED(batch_flush(r.batch));
+	(void)rig_run(&r, 1000, NULL);
+	ck_assert_int_eq(rig_show(&r, TAG).state, JOB_PENDING);
+	order_back(&r);
+	order_to(&r, NETWORK + 2);
+	NEED(batch_flush(r.batch));
+	sim_node_power(tag, true);
+	ck_assert(rig_run(&r, 120000, tag_joined));
+	ck_assert_int_eq(rig_show(&r, TAG).reason, JOB_REASON_NONE);
+	ck_assert_uint_eq(rig_show(&r, TAG).preferred_network, NETWORK + 2);
+	sim_node_state(tag, &e);
+	ck_assert_uint_eq(e.network_id, NETWORK + 2);
+	rig_close(&r);
+}
+END_TEST
+
+static void fill(TCase *tc)
+{
+	log_set_level(LOG_LEVEL_ERR);
+	tcase_add_test(tc, an_asset_goes_where_the_last_order_says);
+}
+
+int main(void)
+{
+	return suite_main("runner_table", fill);
+}
