@@ -69,6 +69,7 @@ struct candidate {
 struct net {
 	struct net *next;
 	struct runner *runner;
+	int64_t row; /* of the store: an id may come again, with other keys */
 	uint16_t id;
 	uint32_t gateway_serial; /* preferred, UINT32_MAX: the strongest */
 	bool listed;             /* while networks are read */

@@ -181,23 +181,35 @@ struct loading {
 	enum err e;
 };
 
+static struct net *add_net(struct runner *r, const struct network_row *row)
+{
+	struct net *net = calloc(1, sizeof(*net));
+
+	if (!net)
+		return NULL;
+	net->runner = r;
+	net->next = r->nets;
+	net->row = row->row;
+	net->id = row->id;
+	r->nets = net;
+	return net;
+}
+
 static bool load_net(void *ctx, const struct network_row *row)
 {
 	struct loading *l = ctx;
 	struct net *net = runner_net(l->r, row->id);
 
+	if (net && net->row != row->row) { /* another one that was given its number */
+		net->gone = true;
+		net = NULL;
+	}
 	if (!net)
-		net = calloc(1, sizeof(*net));
+		net = add_net(l->r, row);
 	if (!net) {
 		l->e = ERR_NOMEM;
 		return false;
 	}
-	if (!net->runner) {
-		net->runner = l->r;
-		net->next = l->r->nets;
-		l->r->nets = net;
-	}
-	net->id = row->id;
 	net->gateway_serial = row->gateway_serial;
 	net->listed = true;
 	return true;

@@ -41,12 +41,13 @@ enum err store_networks_insert(
 	return stmt_run(&q, NULL);
 }
 
-#define COLUMNS                                                                          \
-	"network_id, name, first_node_id, next_node_id, next_asset_id, gateway_serial, " \
-	"created_at FROM networks "
+#define COLUMNS                                                               \
+	"row, network_id, name, first_node_id, next_node_id, next_asset_id, " \
+	"gateway_serial, created_at FROM networks "
 
 static void read_row(struct stmt *q, struct network_row *out)
 {
+	out->row = stmt_i64(q);
 	out->id = (uint16_t)stmt_u64(q);
 	stmt_text(q, out->name, sizeof(out->name));
 	out->first_node_id = (uint16_t)stmt_u64(q);

@@ -25,6 +25,7 @@ struct network_keys {
 };
 
 struct network_row {
+	int64_t row; /* never used again, though the id may be */
 	uint16_t id; /* 1..65534 */
 	char name[NETWORK_NAME_MAX + 1];
 	uint16_t first_node_id;  /* ids below are not ours to give */
