@@ -59,11 +59,12 @@ static enum err check_attached(struct meshops *m, uint16_t id, struct reason *wh
 {
 	struct runner_link link;
 
+	runner_note_question(m->config.runner, id);
 	if (runner_link(m->config.runner, id, &link))
 		return ERR_OK;
 	reason_set(why, NULL,
-		"no gateway node of network %u is attached: bring a powered member of it into "
-		"radio range; enrollctl status shows the link",
+		"no gateway node of network %u is attached: try again in a minute, or bring a "
+		"powered member of it into radio range; enrollctl status shows the link",
 		id);
 	return ERR_BUSY;
 }
@@ -108,6 +109,7 @@ static void on_tick(void *arg)
 	struct meshops_task *t = arg;
 
 	timer_arm(t->m->config.timers, &t->timer, MESHOPS_TICK_MS);
+	runner_note_question(t->m->config.runner, t->network_id);
 	t->ops->tick(t, task_now(t));
 }
 

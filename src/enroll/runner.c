@@ -272,7 +272,7 @@ bool runner_may_connect(const struct runner *r)
 }
 
 /* Each network keeps a connection for its gateway node; one is left for nodes whatever happens. A
- * session that gives way does so for the job that would be picked again now. */
+ * session that gives way may do so for the job that would be picked again now. */
 static bool radio_free(const struct runner *r)
 {
 	unsigned left = LINK_CONNECTIONS_MAX;
@@ -326,6 +326,7 @@ static void on_timer(void *arg)
 
 	r->kicked = false;
 	runner_reap(r);
+	attach_note_jobs(r);
 	/* All gateway nodes first: one network's jobs would take each connection that gets free. */
 	for (struct net *net = r->nets; net; net = net->next)
 		until_ms = earlier(until_ms, attach_step(net, now_ms));

@@ -65,6 +65,10 @@ bool runner_link(const struct runner *r, uint16_t network_id, struct runner_link
 /* A whole message through it. ERR_STATE: no open session. ERR_BUSY: try again soon. */
 ENR_MUST_CHECK enum err runner_send(struct runner *r, uint16_t network_id, struct span msg);
 
+/* Somebody wants to ask that mesh: for a minute the network is one that has work, and gets or keeps
+ * a session before those that have none. Unknown ids: nothing. */
+void runner_note_question(struct runner *r, uint16_t network_id);
+
 /* Somebody else's survey has left: the runner's next one leaves it its time (each replaces the one
  * before, mesh-protocol §4.11). */
 void runner_note_survey(struct runner *r, uint16_t network_id);

@@ -127,6 +127,13 @@ static struct candidate *choose(struct net *net, uint64_t now_ms)
 	return best;
 }
 
+static void give_way(struct net *net)
+{
+	if (!net->gives_way)
+		mesh_close(net->session);
+	net->gives_way = true;
+}
+
 bool attach_give_way(struct runner *r, uint32_t serial)
 {
 	bool waits = false;
@@ -134,12 +141,85 @@ bool attach_give_way(struct runner *r, uint32_t serial)
 	for (struct net *net = r->nets; net; net = net->next) {
 		if (!net->session || net->serial != serial)
 			continue;
-		if (!net->gives_way)
-			mesh_close(net->session);
-		net->gives_way = true;
+		give_way(net);
 		waits = true;
 	}
 	return waits;
+}
+
+/* --- more networks than connections ----------------------------------------------------------- */
+
+/* A job that is not over may be done through its own network, and through the one that its node is
+ * still in. */
+void attach_note_jobs(struct runner *r)
+{
+	for (struct net *net = r->nets; net; net = net->next)
+		net->has_jobs = false;
+	for (size_t i = 0; i < r->entry_count; i++) {
+		const struct entry *en = r->entries[i];
+		struct net *source = overmesh_source(en);
+
+		if (job_is_over(en->job.state))
+			continue;
+		en->net->has_jobs = true;
+		if (source)
+			source->has_jobs = true;
+	}
+}
+
+static bool has_work(const struct net *net, uint64_t now_ms)
+{
+	return net->has_jobs || now_ms < net->asked_ms;
+}
+
+/* It would have a session if there was a place for it; after the pause of a failure, too: in each
+ * of them somebody without work would come and go. */
+static bool needs_place(struct net *net, uint64_t now_ms)
+{
+	if (net->session || net->gone || !has_work(net, now_ms))
+		return false;
+	return now_ms < net->retry_ms || choose(net, now_ms);
+}
+
+/* One connection is left for nodes, which radio_free counts on; and whoever has no work leaves one
+ * to each that has. */
+static bool has_place(const struct net *net, uint64_t now_ms)
+{
+	bool works = has_work(net, now_ms);
+	unsigned taken = 0;
+
+	for (struct net *other = net->runner->nets; other; other = other->next)
+		taken += other->session || (!works && needs_place(other, now_ms));
+	return taken < LINK_CONNECTIONS_MAX - 1;
+}
+
+/* When its session may be ended for another network; UINT64_MAX: something else will tell. */
+static uint64_t yields_ms(const struct net *net)
+{
+	uint64_t held_ms = net->opened_ms + RUNNER_HELD_MS;
+
+	if (net->has_jobs || !attach_is_open(net))
+		return UINT64_MAX;
+	return held_ms > net->asked_ms ? held_ms : net->asked_ms;
+}
+
+/* Ends the session that has been open the longest of those without work, one at a time; returns
+ * when one may be ended. */
+static uint64_t seek_place(struct runner *r, uint64_t now_ms)
+{
+	struct net *first = r->nets;
+
+	for (struct net *net = r->nets; net; net = net->next) {
+		if (net->session && (net->gives_way || net->gone))
+			return UINT64_MAX; /* its end wakes us */
+		if (yields_ms(net) < yields_ms(first))
+			first = net;
+	}
+	if (yields_ms(first) > now_ms)
+		return yields_ms(first);
+	log_info("gives_way network=%u", first->id);
+	give_way(first);
+	return UINT64_MAX;
 }
 
 /* --- the session ------------------------------------------------------------------------------ */
@@ -313,14 +393,16 @@ static uint64_t check_voice(struct net *net, uint64_t now_ms)
 	return UINT64_MAX;
 }
 
-/* One connection is left for nodes, which radio_free counts on. */
-static bool may_attach(const struct runner *r)
+static uint64_t attach_in_turn(struct net *net, const struct candidate *c, uint64_t now_ms)
 {
-	unsigned sessions = 0;
-
-	for (const struct net *net = r->nets; net; net = net->next)
-		sessions += net->session != NULL;
-	return sessions < LINK_CONNECTIONS_MAX - 1 && runner_may_connect(r);
+	if (!runner_may_connect(net->runner))
+		return UINT64_MAX; /* the end of another attempt wakes us */
+	if (!has_place(net, now_ms) && has_work(net, now_ms))
+		return seek_place(net->runner, now_ms);
+	if (!has_place(net, now_ms))
+		return now_ms + RUNNER_CANDIDATE_MS; /* nobody tells that others are not heard */
+	attach(net, c, now_ms);
+	return net->session ? UINT64_MAX : net->retry_ms;
 }
 
 uint64_t attach_step(struct net *net, uint64_t now_ms)
@@ -344,8 +426,5 @@ uint64_t attach_step(struct net *net, uint64_t now_ms)
 			      : RUNNER_GATHER_MS;
 	if (now_ms < net->since_ms + patience_ms)
 		return net->since_ms + patience_ms;
-	if (!may_attach(net->runner))
-		return UINT64_MAX; /* the end of another attempt or session wakes us */
-	attach(net, c, now_ms);
-	return net->session ? UINT64_MAX : net->retry_ms;
+	return attach_in_turn(net, c, now_ms);
 }

@@ -30,6 +30,20 @@ enum err runner_send(struct runner *r, uint16_t network_id, struct span msg)
 	return net ? mesh_send(net->session, msg) : ERR_STATE;
 }
 
+void runner_note_question(struct runner *r, uint16_t network_id)
+{
+	struct net *net = runner_net(r, network_id);
+	uint64_t now_ms = runner_now(r);
+	bool is_news;
+
+	if (!net)
+		return;
+	is_news = now_ms >= net->asked_ms;
+	net->asked_ms = now_ms + RUNNER_ASKED_MS;
+	if (is_news && !net->session)
+		runner_kick(r);
+}
+
 void runner_note_survey(struct runner *r, uint16_t network_id)
 {
 	struct net *net = open_net(r, network_id);

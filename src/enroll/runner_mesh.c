@@ -67,10 +67,16 @@ static uint16_t receiver_of(const struct entry *en)
 	return en->job.method == JOB_METHOD_BROADCAST ? 0 : en->job.helper;
 }
 
-struct net *overmesh_other(const struct entry *en)
+struct net *overmesh_source(const struct entry *en)
 {
 	uint16_t id = en->from_network == NODE_FROM_ANY ? en->advert_network : en->from_network;
-	struct net *net = id != 0 ? runner_net(en->runner, id) : NULL;
+
+	return id != 0 ? runner_net(en->runner, id) : NULL;
+}
+
+struct net *overmesh_other(const struct entry *en)
+{
+	struct net *net = overmesh_source(en);
 
 	return net && attach_is_open(net) ? net : NULL;
 }

@@ -24,6 +24,8 @@ struct meshmsg;
 #define RUNNER_FAILURE_MS 1800000      /* remembered: all candidates are tried in less */
 #define RUNNER_ATTACH_BACKOFF_MS 60000 /* at most */
 #define RUNNER_GIVEN_WAY_MS 1000       /* then another node is looked for, or the same one again */
+#define RUNNER_HELD_MS 30000           /* so long a session without work is not ended for another */
+#define RUNNER_ASKED_MS 60000          /* so long a network that was asked about has work */
 #define RUNNER_FULL_MS 1000            /* then a link that has no connection left is asked again */
 #define RUNNER_CLUSTER_MS 10000        /* a gateway node tells its cluster at once (§3.8) */
 #define RUNNER_STORAGE_MS 2000         /* pause after a write that failed */
@@ -86,13 +88,15 @@ struct net {
 	uint64_t opened_ms;
 	uint16_t cluster_size; /* as it tells it; 0: it has said nothing yet */
 	unsigned joined;       /* for overmesh_count */
-	bool gives_way;        /* the session is closed for the sake of a job with its node */
+	bool gives_way;        /* the session is closed for the sake of a job or another network */
 	bool count_due;        /* the mesh is to be told how many nodes it has */
 	uint16_t count_told;   /* what it was told last; 0: not by us, or an operator did */
 	uint8_t fails;
 	struct failures preferred_fails; /* of gateway_serial, at whatever address */
 	uint64_t since_ms;               /* since when a gateway node is looked for */
 	uint64_t retry_ms;
+	bool has_jobs;     /* that it may be needed for, see attach_note_jobs */
+	uint64_t asked_ms; /* until then somebody wants to ask its mesh */
 };
 
 struct runner {
@@ -146,7 +150,10 @@ void runner_table_free(struct runner *r);
 
 /* --- runner_attach.c --- */
 void attach_on_advert(struct net *net, const struct link_advert *advert, const struct meshadv *adv);
-/* Opens a session with a gateway node if it is time; returns when to look again. */
+/* Which networks have jobs; before the attach_steps of one turn. */
+void attach_note_jobs(struct runner *r);
+/* Opens a session with a gateway node if it is time, or ends another network's that does nothing;
+ * returns when to look again. */
 uint64_t attach_step(struct net *net, uint64_t now_ms);
 /* The gateway node has told its cluster: it is a good one. */
 void attach_on_voice(struct net *net);
@@ -170,8 +177,9 @@ unsigned direct_attempts(const struct runner *r);
 ENR_MUST_CHECK enum err request_build(
 	struct entry *en, uint16_t receiver, uint8_t out[MESH_MESSAGE_MAX], size_t *n);
 void overmesh_send(struct entry *en);
-/* The open session with the gateway node of a mesh that the node may be in, though its key is not
- * known; NULL: there is none. */
+/* The network of ours that the node may be in, though its key is not known; NULL: none. */
+struct net *overmesh_source(const struct entry *en);
+/* The same if there is an open session with its gateway node. */
 struct net *overmesh_other(const struct entry *en);
 void overmesh_survey(struct net *net, const struct schedule_pick *pick);
 /* We have changed how many nodes the mesh has: it is told, at once or when a session opens. */

@@ -245,6 +245,27 @@ START_TEST(listens_to_what_the_mesh_proposes)
 }
 END_TEST
 
+/* Its network does not give way to another one (runner_attach.c), and soon after it does. */
+START_TEST(a_question_is_work_while_it_lasts)
+{
+	struct meshops_asker by = asker_of(&observer);
+	const struct net *net;
+	uint64_t end_ms;
+	struct rig r;
+
+	begin(&r, 34, 0, 0);
+	net = runner_net(r.runner, NETWORK);
+	ck_assert_int_eq(meshops_proposals(ops, &by, NULL, 0, 600, &asked.task, NULL), ERR_OK);
+	end_ms = runner_now(r.runner) + 600000;
+	ck_assert(!rig_run(&r, 590000, is_over));
+	ck_assert_uint_gt(net->asked_ms, end_ms);
+	ck_assert(rig_run(&r, 20000, is_over));
+	(void)rig_run(&r, RUNNER_ASKED_MS, NULL);
+	ck_assert_uint_le(net->asked_ms, runner_now(r.runner));
+	finish(&r);
+}
+END_TEST
+
 /* --- nodes ------------------------------------------------------------------------------------ */
 
 static const struct meshops_result *find_member(uint16_t node_id, size_t *at)
@@ -389,6 +410,7 @@ START_TEST(without_a_gateway_node_it_is_busy_and_says_what_to_do)
 	ck_assert_int_eq(meshops_nodes(ops, &by, 0, &asked.task, &why), ERR_BUSY);
 	ck_assert_ptr_nonnull(strstr(why.text, "gateway node of network 481"));
 	ck_assert_ptr_nonnull(strstr(why.text, "radio range"));
+	ck_assert_uint_gt(runner_net(r.runner, NETWORK + 1)->asked_ms, runner_now(r.runner));
 	by.network_id = NETWORK + 2;
 	ck_assert_int_eq(meshops_nodes(ops, &by, 0, &asked.task, &why), ERR_NOT_FOUND);
 	by.network_id = NETWORK;
@@ -583,6 +605,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, asks_eleven_at_a_time_in_rounds);
 	tcase_add_test(tc, one_survey_of_a_network_at_a_time);
 	tcase_add_test(tc, listens_to_what_the_mesh_proposes);
+	tcase_add_test(tc, a_question_is_work_while_it_lasts);
 	tcase_add_test(tc, counts_the_members_and_says_how_they_are);
 	tcase_add_test(tc, tells_of_members_that_are_silent);
 	tcase_add_test(tc, sets_the_number_of_nodes_after_its_audit_row);
