@@ -1,5 +1,7 @@
 #include "core/schedule.h"
 
+#include "enr/meshmsg.h"
+
 struct look {
 	const struct schedule *s;
 	struct job *const *jobs;
@@ -8,7 +10,20 @@ struct look {
 	unsigned verifies; /* in flight */
 	unsigned directed;
 	unsigned broadcasts;
+	uint8_t busy[MESHMSG_NODE_LAST / 8 + 1]; /* a bit a helper with a directed request */
 };
+
+static bool is_member_id(uint16_t id)
+{
+	return id <= MESHMSG_NODE_LAST;
+}
+
+static void note_directed(struct look *l, const struct job *job)
+{
+	l->directed++;
+	if (is_member_id(job->helper))
+		l->busy[job->helper / 8] |= (uint8_t)(1u << job->helper % 8);
+}
 
 static struct look look_at(
 	const struct schedule *s, struct job *const *jobs, size_t count, uint64_t now_ms)
@@ -23,26 +38,20 @@ static struct look look_at(
 		if (job->state == JOB_SAVED)
 			l.verifies++;
 		else if (job->method == JOB_METHOD_DIRECTED)
-			l.directed++;
+			note_directed(&l, job);
 		else if (job->method == JOB_METHOD_BROADCAST && !job_is_direct_only(job))
 			l.broadcasts++;
 	}
 	return l;
 }
 
-/* One operation per helper at a time: a busy one drops the next request silently (§4.6 step 3). */
+/* One operation per helper at a time: a busy one drops the next request silently (§4.6 step 3). An
+ * asset, which is asked to remove itself, helps nobody. */
 static bool helper_busy(void *ctx, uint16_t id)
 {
 	const struct look *l = ctx;
 
-	for (size_t i = 0; i < l->count; i++) {
-		const struct job *job = l->jobs[i];
-
-		if (job->in_flight && job->state != JOB_SAVED &&
-			job->method == JOB_METHOD_DIRECTED && job->helper == id)
-			return true;
-	}
-	return false;
+	return is_member_id(id) && (l->busy[id / 8] >> id % 8 & 1);
 }
 
 /* A node whose key we have not, in a mesh that we can tell: in turns with our own radio. */

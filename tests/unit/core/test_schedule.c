@@ -222,6 +222,28 @@ START_TEST(asks_each_helper_one_thing_at_a_time)
 }
 END_TEST
 
+/* The first id and the last, and those beside them. */
+START_TEST(a_busy_helper_makes_no_other_busy)
+{
+	static const uint16_t ids[] = {1, 2, 7, 8, 9, 1998, 1999};
+	const size_t count = sizeof(ids) / sizeof(ids[0]);
+	struct schedule s = {.attached = true, .radio_free = true};
+
+	make_jobs(2 * count);
+	for (size_t i = 0; i < 2 * count; i++)
+		sighted(&jobs[i], ids[i % count], NOW);
+	for (size_t i = 0; i < count; i++) {
+		struct schedule_pick p = schedule_pick(&s, table, 2 * count, NOW);
+
+		ck_assert_int_eq(p.what, SCHEDULE_DIRECTED);
+		ck_assert_ptr_eq(p.job, &jobs[i]);
+		ck_assert_uint_eq(p.helper, ids[i]);
+		(void)do_pick(&p, NOW);
+	}
+	ck_assert_int_eq(schedule_pick(&s, table, 2 * count, NOW).what, SCHEDULE_SLEEP);
+}
+END_TEST
+
 START_TEST(never_broadcasts_beside_another_over_mesh_request)
 {
 	struct schedule s = {.attached = true};
@@ -607,6 +629,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, waits_while_there_is_neither_gateway_nor_sight);
 	tcase_add_test(tc, surveys_eleven_at_a_time_then_broadcasts);
 	tcase_add_test(tc, asks_each_helper_one_thing_at_a_time);
+	tcase_add_test(tc, a_busy_helper_makes_no_other_busy);
 	tcase_add_test(tc, never_broadcasts_beside_another_over_mesh_request);
 	tcase_add_test(tc, verifies_a_few_at_a_time_and_only_when_attached);
 	tcase_add_test(tc, removes_through_the_mesh_else_directly);
