@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """Peers that behave badly while a link is made: others are enrolled meanwhile, and they themselves once they behave. Each
-is in a network of its own: no mesh takes it there when the link is never made."""
+is in a network of its own: no mesh takes it there when the link is never made. And another program that looks for
+devices, too."""
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from vmlab import NEAR, A, B, C, Guest, expect, main, node  # noqa: E402
+from vmlab import NEAR, QUICK, A, B, C, Guest, expect, main, node  # noqa: E402
 
 D = "FMBBJ"
 
@@ -36,6 +38,26 @@ def test_peer_that_never_answers_who_connects():
         g.wait_direct(B)
         g.order("peer", A, "none")
         g.wait_direct(A)
+
+
+def test_another_program_looks_for_devices():
+    """Its discovery goes on while ours rests for a link, and ends while ours goes on."""
+    with Guest([node(A, NEAR), node(B), node(C, NEAR)]) as g:
+        other = g.spawn("bluetoothctl", ["bluetoothctl"], stdin=subprocess.PIPE)
+        other.stdin.write(b"scan on\n")
+        other.stdin.flush()
+        g.wait_log("Discovery started", name="bluetoothctl")
+        g.order("rssi", A, B, -60)
+        g.add(A)
+        g.wait_direct(A)
+        g.add(B, options=QUICK)
+        g.wait_joined(B)
+        other.stdin.write(b"scan off\n")
+        other.stdin.flush()
+        g.wait_log("Discovery stopped", name="bluetoothctl")
+        g.add(C)
+        g.wait_joined(C)
+        expect("discovery hangs" not in g.log_text("enrolld"), "that is no discovery that hangs")
 
 
 main(globals())
