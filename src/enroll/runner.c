@@ -198,10 +198,23 @@ static enum err keep_then_do(struct entry *en, const struct job_event *event)
 	return e;
 }
 
-/* What is heard is told again soon. */
-static bool comes_again(enum job_event_type type)
+static bool is_heard(enum job_event_type type)
 {
 	return type == JOB_EVENT_HEARD || type == JOB_EVENT_UNFIT || type == JOB_EVENT_SIGHTED;
+}
+
+/* Who was heard, and by whom, needs no disk; the state that follows from it does, and comes with
+ * the next time. */
+static void hear_only(struct entry *en, const struct job *next, enum job_event_type type)
+{
+	enum job_state state = en->job.state;
+	enum job_reason reason = en->job.reason;
+
+	if (type == JOB_EVENT_UNFIT)
+		return;
+	en->job = *next;
+	en->job.state = state;
+	en->job.reason = reason;
 }
 
 void runner_apply(struct entry *en, const struct job_event *event)
@@ -217,8 +230,10 @@ void runner_apply(struct entry *en, const struct job_event *event)
 		perform(en, action.what);
 		return;
 	}
-	if (storage_pauses(r) && comes_again(event->type))
+	if (storage_pauses(r) && is_heard(event->type)) {
+		hear_only(en, &next, event->type);
 		return;
+	}
 	e = keep_then_do(en, event);
 	if (e != ERR_OK)
 		recover(r, serial, e);

@@ -193,30 +193,53 @@ static bool has_place(const struct net *net, uint64_t now_ms)
 	return taken < LINK_CONNECTIONS_MAX - 1;
 }
 
-/* When its session may be ended for another network; UINT64_MAX: something else will tell. */
-static uint64_t yields_ms(const struct net *net)
+/* Until when its session is not ended for another network; UINT64_MAX: as long as it has jobs. */
+static uint64_t held_until_ms(const struct net *net)
 {
-	uint64_t held_ms = net->opened_ms + RUNNER_HELD_MS;
+	return net->has_jobs || !attach_is_open(net) ? UINT64_MAX : net->opened_ms + RUNNER_HELD_MS;
+}
 
-	if (net->has_jobs || !attach_is_open(net))
-		return UINT64_MAX;
+/* The same for one that has no jobs, but is asked about as well. */
+static uint64_t idle_from_ms(const struct net *net)
+{
+	uint64_t held_ms = held_until_ms(net);
+
 	return held_ms > net->asked_ms ? held_ms : net->asked_ms;
 }
 
-/* Ends the session that has been open the longest of those without work, one at a time; returns
- * when one may be ended. */
-static uint64_t seek_place(struct runner *r, uint64_t now_ms)
+static struct net *earliest(struct runner *r, uint64_t (*when_ms)(const struct net *net))
 {
 	struct net *first = r->nets;
 
-	for (struct net *net = r->nets; net; net = net->next) {
-		if (net->session && (net->gives_way || net->gone))
-			return UINT64_MAX; /* its end wakes us */
-		if (yields_ms(net) < yields_ms(first))
+	for (struct net *net = r->nets; net; net = net->next)
+		if (when_ms(net) < when_ms(first))
 			first = net;
+	return first;
+}
+
+static bool somebody_goes(const struct runner *r)
+{
+	for (const struct net *net = r->nets; net; net = net->next)
+		if (net->session && (net->gives_way || net->gone))
+			return true;
+	return false;
+}
+
+/* Ends the session that has been open the longest of those without work, one at a time; for jobs,
+ * if there is none, of those that are only asked about. Returns when one may be ended. */
+static uint64_t seek_place(const struct net *net, uint64_t now_ms)
+{
+	struct net *first = earliest(net->runner, idle_from_ms);
+	uint64_t at_ms = idle_from_ms(first);
+
+	if (somebody_goes(net->runner))
+		return UINT64_MAX; /* its end wakes us */
+	if (net->has_jobs && at_ms > now_ms) {
+		first = earliest(net->runner, held_until_ms);
+		at_ms = held_until_ms(first);
 	}
-	if (yields_ms(first) > now_ms)
-		return yields_ms(first);
+	if (at_ms > now_ms)
+		return at_ms;
 	log_info("gives_way network=%u", first->id);
 	give_way(first);
 	return UINT64_MAX;
@@ -398,7 +421,7 @@ static uint64_t attach_in_turn(struct net *net, const struct candidate *c, uint6
 	if (!runner_may_connect(net->runner))
 		return UINT64_MAX; /* the end of another attempt wakes us */
 	if (!has_place(net, now_ms) && has_work(net, now_ms))
-		return seek_place(net->runner, now_ms);
+		return seek_place(net, now_ms);
 	if (!has_place(net, now_ms))
 		return now_ms + RUNNER_CANDIDATE_MS; /* nobody tells that others are not heard */
 	attach(net, c, now_ms);

@@ -445,6 +445,8 @@ START_TEST(tries_a_store_that_fails_once_a_pause)
 	ck_assert_uint_eq(logged_lines(hear_often, &r), 2); /* the batch's, and the runner's */
 	ck_assert_uint_eq(batch_counters(r.batch)->requests - before.requests, 1);
 	ck_assert_uint_eq(batch_counters(r.batch)->failed - before.failed, 1);
+	ck_assert_uint_lt(runner_now(r.runner) - runner_find(r.runner, FIRST)->job.ear_ms,
+		RUNNER_STORAGE_MS / 2); /* the last one was heard as well */
 	(void)rig_run(&r, RUNNER_STORAGE_MS, NULL);
 	ck_assert_uint_eq(logged_lines(hear_often, &r), 0);
 	ck_assert_uint_eq(batch_counters(r.batch)->failed - before.failed, 2);

@@ -374,7 +374,7 @@ START_TEST(an_idle_network_gives_way_to_one_that_is_asked_about)
 }
 END_TEST
 
-/* Neither one that is asked about, nor one that another network's job may be done through. */
+/* One that another network's job may be done through; one that is asked about does, to jobs. */
 START_TEST(a_network_that_is_needed_does_not_give_way)
 {
 	char serial[SERIAL_TEXT_SIZE];
@@ -394,10 +394,23 @@ START_TEST(a_network_that_is_needed_does_not_give_way)
 		if (i != left_out && i != first)
 			runner_note_question(r.runner, nth_network(i));
 	ck_assert_int_eq(batch_flush(r.batch), ERR_OK);
+	ck_assert(rig_run(&r, 10000, left_out_attached));
+	ck_assert(first_attached(&r));
+	rig_close(&r);
+}
+END_TEST
+
+START_TEST(who_asks_does_not_end_what_others_ask)
+{
+	struct rig r;
+
+	with_all_places_taken(&r, 17);
+	for (unsigned i = 0; i < NETWORKS; i++)
+		runner_note_question(r.runner, nth_network(i));
 	ck_assert(!rig_run(&r, RUNNER_ASKED_MS - 1000, left_out_attached));
 	ck_assert(all_places_taken(&r));
-	ck_assert(rig_run(&r, 10000, left_out_attached)); /* nobody asks any more */
-	ck_assert(first_attached(&r));
+	runner_note_question(r.runner, nth_network(left_out)); /* only this one, still */
+	ck_assert(rig_run(&r, 10000, left_out_attached));
 	rig_close(&r);
 }
 END_TEST
@@ -457,6 +470,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, an_idle_network_gives_way_to_one_with_a_job);
 	tcase_add_test(tc, an_idle_network_gives_way_to_one_that_is_asked_about);
 	tcase_add_test(tc, a_network_that_is_needed_does_not_give_way);
+	tcase_add_test(tc, who_asks_does_not_end_what_others_ask);
 	tcase_add_test(tc, a_session_is_held_for_a_while);
 	tcase_add_test(tc, nobody_comes_and_goes_beside_one_that_fails);
 }
