@@ -158,6 +158,11 @@ bool bz_byes_go_first(const struct bz *bz)
 	return false;
 }
 
+bool bz_byes_have(struct bz *bz, const char *path)
+{
+	return find(bz, path) != NULL;
+}
+
 unsigned bz_byes_count(const struct bz *bz)
 {
 	unsigned n = 0;

@@ -357,13 +357,21 @@ static bool is_link(const struct bz_conn *c)
 	       c->state == BZ_CONN_NOTIFY || c->state == BZ_CONN_WRITE || c->state == BZ_CONN_READY;
 }
 
+/* Is there, or may there be, a link at this moment? While it waits, one whose setup has failed. */
+static bool has_link(const struct bz_conn *c)
+{
+	const struct bz_object *device = c->state == BZ_CONN_WAIT ? device_of(c) : NULL;
+
+	return (device && device->is_connected) || is_link(c);
+}
+
 /* A controller has room for few: those that linger are links as well. */
-static bool is_full(const struct bz *bz)
+static bool is_full(struct bz *bz)
 {
 	unsigned n = bz_byes_count(bz);
 
 	for (size_t i = 0; i < LINK_CONNECTIONS_MAX; i++)
-		n += is_link(&bz->conns[i]);
+		n += has_link(&bz->conns[i]) && !bz_byes_have(bz, bz->conns[i].path);
 	return n >= LINK_CONNECTIONS_MAX;
 }
 
@@ -629,14 +637,6 @@ enum err bz_conn_write(struct bz *bz, uint16_t id, struct span pdu)
 	struct bz_conn *c = conn_of(bz, id);
 
 	return c && c->state == BZ_CONN_READY ? bz_io_write(c, pdu) : ERR_STATE;
-}
-
-/* Is there, or may there be, a link at this moment? While it waits, one whose setup has failed. */
-static bool has_link(const struct bz_conn *c)
-{
-	const struct bz_object *device = c->state == BZ_CONN_WAIT ? device_of(c) : NULL;
-
-	return (device && device->is_connected) || is_link(c);
 }
 
 void bz_conn_close(struct bz *bz, uint16_t id)

@@ -91,7 +91,9 @@ void bz_hang_up_now(struct bz *bz, const char *path);
 void bz_byes_gone(struct bz *bz, const char *path);
 /* A Disconnect is under way, or has waited for long: Connect shall wait. */
 bool bz_byes_go_first(const struct bz *bz);
-/* Links that end, or linger. */
+/* Is the link to this device one that ends, or lingers? */
+bool bz_byes_have(struct bz *bz, const char *path);
+/* How many such links there are. */
 unsigned bz_byes_count(const struct bz *bz);
 /* A Connect was answered. */
 void bz_byes_review(struct bz *bz);

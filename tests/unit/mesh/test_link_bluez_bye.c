@@ -139,6 +139,36 @@ START_TEST(no_link_is_begun_while_as_many_as_there_may_be_linger)
 }
 END_TEST
 
+/* It has connected, and something else has failed: it is there until the next try. */
+START_TEST(a_link_whose_setup_has_failed_is_one)
+{
+	struct link_addr next = third;
+	uint16_t id;
+
+	begin();
+	connect_ready();
+	ck_assert_int_eq(link_.ops->connect(link_.impl, &other, &id), ERR_OK);
+	pass_ms(1);
+	until(&bz.calls[SCRIPT_CONNECT], 2);
+	nothing_more();
+	pass_ms(7000);
+	link_.ops->disconnect(link_.impl, conn);
+	pass_ms(1);
+	for (int i = 3; i <= LINK_CONNECTIONS_MAX; i++, next.b[0]++) {
+		ck_assert_int_eq(link_.ops->connect(link_.impl, &next, &id), ERR_OK);
+		pass_ms(1);
+		until(&bz.calls[SCRIPT_CONNECT], i);
+		nothing_more();
+	}
+	pass_ms(1000); /* the first of them is given up for now: its services were never found */
+	ck_assert_int_eq(link_.ops->connect(link_.impl, &next, &id), ERR_OK);
+	pass_ms(1);
+	nothing_more();
+	ck_assert_int_eq(bz.calls[SCRIPT_CONNECT], LINK_CONNECTIONS_MAX);
+	end();
+}
+END_TEST
+
 static void begin_ending(void)
 {
 	begin_lingering();
@@ -214,6 +244,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, no_other_link_is_begun_once_an_end_has_waited);
 	tcase_add_test(tc, no_link_waits_for_one_that_never_was);
 	tcase_add_test(tc, no_link_is_begun_while_as_many_as_there_may_be_linger);
+	tcase_add_test(tc, a_link_whose_setup_has_failed_is_one);
 	tcase_add_test(tc, no_link_is_made_while_another_is_ended);
 	tcase_add_test(tc, no_link_is_made_until_the_end_was_answered);
 	tcase_add_test(tc, an_end_without_answer_holds_nobody_up_for_long);
