@@ -275,7 +275,7 @@ static int start_coap(struct daemon *d)
 	if (config.listen_count > COAP_LISTEN_MAX)
 		return fail(EX_CONFIG, "more than %d addresses to listen on", COAP_LISTEN_MAX);
 	if (coap_edge_new(d->base, &config, &handler, &d->coap) != ERR_OK)
-		return fail(EX_CONFIG, "cannot listen for CoAP on '%s'", d->conf->coap_listen);
+		return fail(EX_UNAVAILABLE, "cannot listen for CoAP on '%s'", d->conf->coap_listen);
 	return EX_OK;
 }
 

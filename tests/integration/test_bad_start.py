@@ -18,7 +18,7 @@ from lab import BUILD, Lab, wait_until  # noqa: E402
 from told import alike  # noqa: E402
 
 SHIM = os.path.join(BUILD, "tests", "killshim.so")
-CANT_CREATE, IO, PERMISSION, CONFIG = 73, 74, 77, 78
+UNAVAILABLE, CANT_CREATE, IO, PERMISSION, CONFIG = 69, 73, 74, 77, 78
 NOBODY, STRANGER = 65534, 65533
 OBSERVER_GID, ENROLLER_GID = 71001, 71002
 
@@ -212,7 +212,7 @@ def test_two_daemons_do_not_share_a_socket_a_port_or_a_database():
             start_fails(other, CANT_CREATE, lab.path("control.sock"), "another enrolld answers there", opened=True)
         with second(coap={"listen": lab.conf["coap"]["listen"]}) as other:
             other.init()
-            said = start_fails(other, CONFIG, "cannot listen for CoAP", lab.conf["coap"]["listen"], opened=True)
+            said = start_fails(other, UNAVAILABLE, "cannot listen for CoAP", lab.conf["coap"]["listen"], opened=True)
             assert "in use" in said or "bind" in said, said
         with second(store=lab.conf["store"]) as other:
             start_fails(other, IO, lab.path("enrolld.db"), "in use by another process")

@@ -189,7 +189,9 @@ def test_shipped_units():
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         expect("enrolld" not in r.stdout, r.stdout)
         with open(os.path.join(d, "enrolld.service")) as f:
-            expect("StartLimitIntervalSec=0\n" in f.read(), "what is missing at boot may come later: an address, a disk")
+            text = f.read()
+        expect("StartLimitIntervalSec=0\n" in text, "what is missing at boot may come later: an address, a disk")
+        expect("RestartPreventExitStatus=64 78\n" in text, "what is wrong stays wrong")
 
 
 def installed(root):
