@@ -12,6 +12,7 @@
 #include "cli/labels.h"
 #include "cli/run.h"
 #include "cli/secret_file.h"
+#include "cli/text.h"
 #include "enr/qrlabel.h"
 
 #define IN_FLIGHT 32 /* calls that wait for their replies: they share the daemon's commits */
@@ -93,17 +94,6 @@ static void refuse_bytes(struct adding *d, const struct call *c)
 
 /* --- nodes that are known already ------------------------------------------------------------ */
 
-static bool is_state(const json_t *node, const char *const *words)
-{
-	const char *state = json_string_value(json_object_get(node, "state"));
-
-	for (; state && *words; words++) {
-		if (strcmp(state, *words) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* An asset that is told another network has joined before. */
 static bool is_moving(const json_t *node)
 {
@@ -117,13 +107,14 @@ enum adding_known adding_judge(const json_t *node, json_int_t network_id)
 	static const char *const joined[] = {"joined", NULL};
 	static const char *const under_way[] = {
 		"pending", "located", "sent", "saved", "waiting", NULL};
+	const char *state = json_string_value(json_object_get(node, "state"));
 
 	if (network_id != 0 &&
 		json_integer_value(json_object_get(node, "network_id")) != network_id)
 		return ADDING_OTHER;
-	if (is_state(node, joined))
+	if (text_is_one_of(state, joined))
 		return ADDING_JOINED;
-	if (!is_state(node, under_way))
+	if (!text_is_one_of(state, under_way))
 		return ADDING_OTHER;
 	return is_moving(node) ? ADDING_JOINED : ADDING_UNDER_WAY;
 }

@@ -31,15 +31,6 @@ static const char *words_of(const json_t *said)
 
 /* --- what it means --------------------------------------------------------------------------- */
 
-static bool is_one_of(const char *text, const char *const *words)
-{
-	for (; *words; words++) {
-		if (strcmp(text, *words) == 0)
-			return true;
-	}
-	return false;
-}
-
 static enum follow_verdict judge_node(const char *state, const char *reason)
 {
 	static const char *const failed[] = {
@@ -48,7 +39,7 @@ static enum follow_verdict judge_node(const char *state, const char *reason)
 	(void)reason;
 	if (strcmp(state, "joined") == 0)
 		return FOLLOW_DONE;
-	return is_one_of(state, failed) ? FOLLOW_FAILED : FOLLOW_ON;
+	return text_is_one_of(state, failed) ? FOLLOW_FAILED : FOLLOW_ON;
 }
 
 static enum follow_verdict judge_removal(const char *state, const char *reason)
@@ -62,9 +53,11 @@ static enum follow_verdict judge_removal(const char *state, const char *reason)
 /* Joined it stays; a reason tells that it has not moved. */
 static enum follow_verdict judge_move(const char *state, const char *reason)
 {
+	static const char *const gone[] = {"removing", "removed", "unconfirmed", NULL};
+
 	if (strcmp(state, "joined") == 0)
 		return *reason ? FOLLOW_FAILED : FOLLOW_DONE;
-	return strcmp(state, "removing") == 0 ? FOLLOW_FAILED : FOLLOW_ON;
+	return text_is_one_of(state, gone) ? FOLLOW_FAILED : FOLLOW_ON;
 }
 
 static enum follow_verdict judge_enrollee(const char *state, const char *reason)
@@ -74,7 +67,7 @@ static enum follow_verdict judge_enrollee(const char *state, const char *reason)
 	(void)reason;
 	if (strcmp(state, "enrolled") == 0)
 		return FOLLOW_DONE;
-	return is_one_of(state, failed) ? FOLLOW_FAILED : FOLLOW_ON;
+	return text_is_one_of(state, failed) ? FOLLOW_FAILED : FOLLOW_ON;
 }
 
 const struct follow_kind follow_node = {"node", "NodeShow", "serial",
@@ -121,10 +114,16 @@ static void settle(struct follow *f, json_t *row, const json_t *said, enum follo
 	(void)json_object_set_new(row, "verdict", json_integer(v));
 }
 
-/* What is the same as before is not told again. */
+/* Of a known enrollee that stays pending. */
+static bool is_rejection(const json_t *said)
+{
+	return strcmp(text_of(said, "event"), "enrollee_rejected") == 0;
+}
+
+/* What is the same as before is not told again, but each rejection is. */
 static void take(struct follow *f, const char *id, json_t *row, const json_t *said)
 {
-	if (strcmp(text_of(row, "state"), text_of(said, "state")) != 0 ||
+	if (is_rejection(said) || strcmp(text_of(row, "state"), text_of(said, "state")) != 0 ||
 		strcmp(text_of(row, "reason"), words_of(said)) != 0) {
 		run_progress(f->a, NULL);
 		follow_tell(f->kind->object, id, said);

@@ -237,7 +237,7 @@ static int call(
 	if (e != ERR_OK)
 		return fail_client(t->a, e);
 	node = json_object_get(r.parameters, "node");
-	if (r.error && line->verb == TERMLINE_ENROLL && termcall_is_conflict(r.error))
+	if (r.error && line->verb == TERMLINE_ENROLL && fail_is(r.error, "Conflict"))
 		status = repeat(t, line, &known);
 	if (r.error && !known) {
 		refuse(t, &r, text);

@@ -4,21 +4,13 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/text.h"
 #include "core/job.h"
 #include "enr/hex.h"
 #include "enr/serial.h"
 
 #define ASSET_ID_MIN 33000 /* mesh-protocol §1.5 */
 #define TIMEOUT_S_MIN 3    /* less never connects (§4.6) */
-
-static bool is_one_of(const char *text, const char *const *words)
-{
-	for (; text && *words; words++) {
-		if (strcmp(text, *words) == 0)
-			return true;
-	}
-	return false;
-}
 
 static const char *text_of(const json_t *o, const char *key)
 {
@@ -135,11 +127,6 @@ static const char *short_name(const char *error)
 	return dot ? dot + 1 : "";
 }
 
-bool termcall_is_conflict(const char *error)
-{
-	return strcmp(short_name(error), "Conflict") == 0;
-}
-
 enum termline_code termcall_code_of(const char *error)
 {
 	static const char *const wrong[] = {"Conflict", "InvalidArgument", "NotFound", NULL};
@@ -147,7 +134,7 @@ enum termline_code termcall_code_of(const char *error)
 
 	if (strcmp(name, "MethodNotFound") == 0)
 		return TERMLINE_NOT_FOUND;
-	return is_one_of(name, wrong) ? TERMLINE_WRONG : TERMLINE_INTERNAL;
+	return text_is_one_of(name, wrong) ? TERMLINE_WRONG : TERMLINE_INTERNAL;
 }
 
 bool termcall_is_over(const json_t *node)
@@ -155,7 +142,7 @@ bool termcall_is_over(const json_t *node)
 	static const char *const over[] = {
 		"failed", "expired", "cancelled", "removing", "removed", "unconfirmed", NULL};
 
-	return is_one_of(text_of(node, "state"), over);
+	return text_is_one_of(text_of(node, "state"), over);
 }
 
 /* Events have the words in reason, NodeShow in reason_text (job_explain). */
@@ -185,9 +172,9 @@ static struct termcall_verdict judge_enroll(const json_t *event)
 	const char *state = text_of(event, "state");
 	struct termcall_verdict v = {.over = termcall_is_over(event)};
 
-	if (is_one_of(state, saved))
+	if (text_is_one_of(state, saved))
 		return (struct termcall_verdict){true, 0, true};
-	if (is_one_of(state, refused))
+	if (text_is_one_of(state, refused))
 		v.answered = read_code(words_of(event), &v.code);
 	return v;
 }

@@ -18,7 +18,6 @@ json_t *termcall_parameters(const struct termline *line, const struct args *a);
 
 /* The vendor's code for an error's full name. */
 enum termline_code termcall_code_of(const char *error);
-bool termcall_is_conflict(const char *error);
 
 /* Has a node's job ended without an enrollment? */
 bool termcall_is_over(const json_t *node);

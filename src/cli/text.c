@@ -118,6 +118,15 @@ static unsigned least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
+bool text_is_one_of(const char *text, const char *const *words)
+{
+	for (; text && *words; words++) {
+		if (strcmp(text, *words) == 0)
+			return true;
+	}
+	return false;
+}
+
 unsigned text_distance(const char *a, const char *b)
 {
 	unsigned d[WORD_MAX + 1][WORD_MAX + 1];

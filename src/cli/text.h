@@ -22,6 +22,9 @@ size_t text_width(const char *text);
 /* Bytes of the longest beginning that is at most width columns wide. */
 size_t text_cut(const char *text, size_t width);
 
+/* Is text (may be NULL) one of the words, the last of which is followed by NULL? */
+bool text_is_one_of(const char *text, const char *const *words);
+
 /* How far apart two words are: inserted, deleted, changed and swapped neighbouring letters. Looks
  * at 31 letters. */
 unsigned text_distance(const char *a, const char *b);

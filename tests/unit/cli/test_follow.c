@@ -47,6 +47,8 @@ START_TEST(an_asset_that_stays_with_a_reason_has_not_moved)
 	ck_assert_int_eq(
 		shown(&follow_move, "joined", "not_asset", "it is no asset"), FOLLOW_FAILED);
 	ck_assert_int_eq(shown(&follow_move, "removing", NULL, NULL), FOLLOW_FAILED);
+	ck_assert_int_eq(shown(&follow_move, "removed", NULL, NULL), FOLLOW_FAILED);
+	ck_assert_int_eq(shown(&follow_move, "unconfirmed", NULL, NULL), FOLLOW_FAILED);
 }
 END_TEST
 
