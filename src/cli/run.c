@@ -152,7 +152,7 @@ static int print_reply(const struct args *a, const json_t *parameters)
 
 /* --- one call ---------------------------------------------------------------------------- */
 
-static int call_once(struct args *a, struct client_reply *r)
+int run_call(struct args *a, struct client_reply *r)
 {
 	struct client c;
 	int status = run_open(a, &c);
@@ -167,7 +167,7 @@ static int call_once(struct args *a, struct client_reply *r)
 int run_show(struct args *a)
 {
 	struct client_reply r;
-	int status = call_once(a, &r);
+	int status = run_call(a, &r);
 
 	if (status != EX_OK)
 		return status;
@@ -193,7 +193,7 @@ int run_done(struct args *a)
 {
 	struct client_reply r;
 	const char *what = a->given[0];
-	int status = call_once(a, &r);
+	int status = run_call(a, &r);
 
 	if (status != EX_OK)
 		return status;

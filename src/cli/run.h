@@ -42,6 +42,10 @@ ENR_MUST_CHECK enum err run_open_again(const struct args *a, struct client *c);
 /* Since the machine was started, also while it sleeps. */
 uint64_t run_now_ms(void);
 
+/* The verb's one call, on a connection of its own. EX_OK: r is to be cleared; else why not has been
+ * told. */
+int run_call(struct args *a, struct client_reply *r);
+
 /* The method's parameters, handed over to the call. */
 json_t *run_take_parameters(struct args *a);
 

@@ -17,14 +17,9 @@ typedef void show_reply(const struct args *a, const json_t *reply);
  */
 static int order(struct args *a, struct follow *follow, show_reply *show)
 {
-	struct client c;
 	struct client_reply r;
-	int status = run_open(a, &c);
+	int status = run_call(a, &r);
 
-	if (status != EX_OK)
-		return status;
-	status = fail_or_call(a, &c, a->verb->method, run_take_parameters(a), &r);
-	client_close(&c);
 	if (status != EX_OK)
 		return status;
 	if (a->json)

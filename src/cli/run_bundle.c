@@ -59,17 +59,12 @@ static int check_drawable(const struct args *a)
 
 int run_bundle_issue(struct args *a)
 {
-	struct client c;
 	struct client_reply r;
 	const json_t *bundles;
 	int status = check_drawable(a);
 
 	if (status == EX_OK)
-		status = run_open(a, &c);
-	if (status != EX_OK)
-		return status;
-	status = fail_or_call(a, &c, a->verb->method, run_take_parameters(a), &r);
-	client_close(&c);
+		status = run_call(a, &r);
 	if (status != EX_OK)
 		return status;
 	bundles = json_object_get(r.parameters, "bundles");
@@ -85,14 +80,9 @@ int run_bundle_issue(struct args *a)
 
 int run_bundle_show(struct args *a)
 {
-	struct client c;
 	struct client_reply r;
-	int status = run_open(a, &c);
+	int status = run_call(a, &r);
 
-	if (status != EX_OK)
-		return status;
-	status = fail_or_call(a, &c, a->verb->method, run_take_parameters(a), &r);
-	client_close(&c);
 	if (status != EX_OK)
 		return status;
 	if (a->json)

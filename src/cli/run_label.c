@@ -31,14 +31,9 @@ static int print(const struct args *a, const json_t *reply)
 
 int run_node_label(struct args *a)
 {
-	struct client c;
 	struct client_reply r;
-	int status = run_open(a, &c);
+	int status = run_call(a, &r);
 
-	if (status != EX_OK)
-		return status;
-	status = fail_or_call(a, &c, a->verb->method, run_take_parameters(a), &r);
-	client_close(&c);
 	if (status != EX_OK)
 		return status;
 	status = print(a, r.parameters);

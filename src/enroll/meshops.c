@@ -19,23 +19,10 @@ bool meshops_is_member_id(uint16_t node_id)
 
 /* --- which network --------------------------------------------------------------------------- */
 
-struct choice {
-	uint16_t id;
-	unsigned count;
-};
-
-static bool choose(void *ctx, const struct network_row *row)
-{
-	struct choice *c = ctx;
-
-	c->id = row->id;
-	return ++c->count < 2;
-}
-
 static enum err find_network(struct meshops *m, uint16_t *id, struct reason *why)
 {
-	struct choice c = {0, 0};
 	struct network_row row;
+	unsigned count;
 	enum err e;
 
 	if (*id != 0) {
@@ -43,15 +30,14 @@ static enum err find_network(struct meshops *m, uint16_t *id, struct reason *why
 		return e == ERR_NOT_FOUND ? nodes_refuse(why, e, NULL, "no such network")
 					  : nodes_explain(why, e);
 	}
-	e = store_networks_list(m->config.store, 0, choose, &c);
+	e = store_networks_only(m->config.store, id, &count);
 	if (e != ERR_OK)
 		return nodes_explain(why, e);
-	if (c.count == 0)
+	if (count == 0)
 		return nodes_refuse(why, ERR_NOT_FOUND, NULL, "there is no network yet");
-	if (c.count > 1)
+	if (count > 1)
 		return nodes_refuse(why, ERR_INVALID, "network_id",
 			"there are several networks: say which one");
-	*id = c.id;
 	return ERR_OK;
 }
 

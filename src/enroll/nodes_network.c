@@ -152,30 +152,16 @@ enum err nodes_network_list(struct nodes *n, const struct caller *who,
 	return nodes_explain(why, e == ERR_OK ? f.e : e);
 }
 
-struct only_network {
-	unsigned count;
-	uint16_t id;
-};
-
-static bool note_network(void *ctx, const struct network_row *row)
-{
-	struct only_network *o = ctx;
-
-	o->id = row->id;
-	return ++o->count < 2;
-}
-
 enum err nodes_network_only(struct nodes *n, uint16_t *out, struct reason *why)
 {
-	struct only_network o = {0};
-	enum err e = store_networks_list(n->store, 0, note_network, &o);
+	unsigned count;
+	enum err e = store_networks_only(n->store, out, &count);
 
 	if (e != ERR_OK)
 		return nodes_explain(why, e);
-	*out = o.id;
-	if (o.count == 0)
+	if (count == 0)
 		return nodes_refuse(why, ERR_INVALID, "network_id", "there is no network yet");
-	if (o.count > 1)
+	if (count > 1)
 		return nodes_refuse(
 			why, ERR_INVALID, "network_id", "missing: there are several networks");
 	return ERR_OK;

@@ -420,12 +420,13 @@ static uint64_t attach_in_turn(struct net *net, const struct candidate *c, uint6
 {
 	if (!runner_may_connect(net->runner))
 		return UINT64_MAX; /* the end of another attempt wakes us */
-	if (!has_place(net, now_ms) && has_work(net, now_ms))
+	if (has_place(net, now_ms)) {
+		attach(net, c, now_ms);
+		return net->session ? UINT64_MAX : net->retry_ms;
+	}
+	if (has_work(net, now_ms))
 		return seek_place(net, now_ms);
-	if (!has_place(net, now_ms))
-		return now_ms + RUNNER_CANDIDATE_MS; /* nobody tells that others are not heard */
-	attach(net, c, now_ms);
-	return net->session ? UINT64_MAX : net->retry_ms;
+	return now_ms + RUNNER_CANDIDATE_MS; /* nobody tells that others are not heard */
 }
 
 uint64_t attach_step(struct net *net, uint64_t now_ms)

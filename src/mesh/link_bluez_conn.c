@@ -351,18 +351,14 @@ unsigned bz_conns_in_flight(const struct bz *bz)
 	return n;
 }
 
-static bool is_link(const struct bz_conn *c)
-{
-	return c->state == BZ_CONN_CONNECT || c->state == BZ_CONN_RESOLVE ||
-	       c->state == BZ_CONN_NOTIFY || c->state == BZ_CONN_WRITE || c->state == BZ_CONN_READY;
-}
-
 /* Is there, or may there be, a link at this moment? While it waits, one whose setup has failed. */
 static bool has_link(const struct bz_conn *c)
 {
 	const struct bz_object *device = c->state == BZ_CONN_WAIT ? device_of(c) : NULL;
 
-	return (device && device->is_connected) || is_link(c);
+	return (device && device->is_connected) || c->state == BZ_CONN_CONNECT ||
+	       c->state == BZ_CONN_RESOLVE || c->state == BZ_CONN_NOTIFY ||
+	       c->state == BZ_CONN_WRITE || c->state == BZ_CONN_READY;
 }
 
 /* A controller has room for few: those that linger are links as well. */

@@ -121,6 +121,16 @@ enum err store_networks_list(struct store *s, uint16_t after,
 	return stmt_end(&q);
 }
 
+enum err store_networks_only(struct store *s, uint16_t *id, unsigned *count)
+{
+	static const char TWO[] = "SELECT network_id FROM networks ORDER BY network_id LIMIT 2";
+	struct stmt q = stmt_start(s, TWO);
+
+	for (*count = 0; stmt_step(&q); ++*count)
+		*id = (uint16_t)stmt_u64(&q);
+	return stmt_end(&q);
+}
+
 static enum err delete_where(struct store *s, const char *sql, uint16_t id)
 {
 	struct stmt q = stmt_start(s, sql);

@@ -59,6 +59,9 @@ ENR_MUST_CHECK enum err store_networks_keys(struct store *s, uint16_t id, struct
 ENR_MUST_CHECK enum err store_networks_list(struct store *s, uint16_t after,
 	bool (*each)(void *ctx, const struct network_row *row), void *ctx);
 
+/* *count: how many there are, 0, 1 or 2 (more are not counted); *id: of one of them. */
+ENR_MUST_CHECK enum err store_networks_only(struct store *s, uint16_t *id, unsigned *count);
+
 /* ERR_NOT_FOUND; ERR_STATE while nodes are in it: any but removed,
  * unconfirmed, failed, expired and cancelled ones, which go with it. */
 ENR_MUST_CHECK enum err store_networks_delete(struct store *s, uint16_t id);

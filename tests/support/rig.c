@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/crypto_openssl.h"
+#include "enr/meshadv.h"
 #include "enr/serial.h"
 #include "enroll/batch.h"
 #include "support/faultvfs.h"
@@ -229,6 +230,29 @@ enum err rig_add(struct rig *r, uint16_t network_id, uint32_t serial, const stru
 	e = batch_leave(r->batch, nodes_add(r->nodes, &r->w.now, &WORLD_ADMIN, &req, &v, NULL));
 	NEED(batch_flush(r->batch));
 	return e;
+}
+
+struct sim_node *rig_asset(struct rig *r, uint16_t network_id, uint32_t serial, int rssi_dbm)
+{
+	struct secret16 key = rig_key((uint8_t)serial);
+	char text[SERIAL_TEXT_SIZE];
+	struct node_request req = {
+		.serial = text, .node_key = &key, .asset = true, .network_id = network_id};
+	struct sim_spec spec;
+	struct node_view v;
+	struct sim_node *asset;
+
+	sim_spec_init(&spec);
+	spec.serial_index = serial;
+	spec.node_key = key;
+	spec.device_type = MESHADV_DEVICE_ASSET;
+	spec.gateway_rssi_dbm = rssi_dbm;
+	NEED(air_add_node(r->air, &spec, NULL, &asset));
+	serial_print(serial, text);
+	NEED(batch_enter(r->batch));
+	NEED(batch_leave(r->batch, nodes_add(r->nodes, &r->w.now, &WORLD_ADMIN, &req, &v, NULL)));
+	NEED(batch_flush(r->batch));
+	return asset;
 }
 
 enum err rig_order(struct rig *r, uint32_t serial,

@@ -56,6 +56,8 @@ void rig_network_preferring(
 	struct rig *r, uint16_t id, const struct secret16 *key, uint32_t gateway_serial);
 ENR_MUST_CHECK enum err rig_add(
 	struct rig *r, uint16_t network_id, uint32_t serial, const struct secret16 *key);
+/* An asset in the air (rssi_dbm: as our radio hears it) that is to be enrolled. */
+struct sim_node *rig_asset(struct rig *r, uint16_t network_id, uint32_t serial, int rssi_dbm);
 ENR_MUST_CHECK enum err rig_order(struct rig *r, uint32_t serial,
 	enum err (*order)(struct nodes *n, const struct clock_now *now, const struct caller *who,
 		const char *serial, struct node_view *out, struct reason *why));

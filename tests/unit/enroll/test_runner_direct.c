@@ -340,31 +340,6 @@ END_TEST
 #define TAG FIRST
 #define PATIENCE_MS 45000 /* of link_bluez, for a silent peer */
 
-static struct sim_node *with_tag(struct rig *r)
-{
-	struct secret16 key = rig_key((uint8_t)TAG);
-	char serial[SERIAL_TEXT_SIZE];
-	struct node_request req = {
-		.serial = serial, .node_key = &key, .asset = true, .network_id = NETWORK};
-	struct sim_spec spec;
-	struct node_view v;
-	struct sim_node *tag;
-
-	sim_spec_init(&spec);
-	spec.serial_index = TAG;
-	spec.node_key = key;
-	spec.device_type = MESHADV_DEVICE_ASSET;
-	spec.gateway_rssi_dbm = NEAR;
-	ck_assert_int_eq(air_add_node(r->air, &spec, NULL, &tag), ERR_OK);
-	serial_print(TAG, serial);
-	ck_assert_int_eq(batch_enter(r->batch), ERR_OK);
-	ck_assert_int_eq(
-		batch_leave(r->batch, nodes_add(r->nodes, &r->w.now, &WORLD_ADMIN, &req, &v, NULL)),
-		ERR_OK);
-	ck_assert_int_eq(batch_flush(r->batch), ERR_OK);
-	return tag;
-}
-
 static bool one_connected(struct rig *r)
 {
 	return link_air_connections(r->link) == 1;
@@ -388,7 +363,7 @@ static bool first_joined(struct rig *r)
 /* Saved, and it cannot be connected to for its proof from now on. */
 static struct sim_node *with_saved_tag(struct rig *r)
 {
-	struct sim_node *tag = with_tag(r);
+	struct sim_node *tag = rig_asset(r, NETWORK, TAG, NEAR);
 
 	link_air_set_patience(r->link, PATIENCE_MS);
 	ck_assert(rig_run(r, 30000, first_saved));

@@ -18,29 +18,6 @@
 
 #define TAG FIRST
 
-static struct sim_node *with_tag(struct rig *r)
-{
-	struct secret16 key = rig_key((uint8_t)TAG);
-	char serial[SERIAL_TEXT_SIZE];
-	struct node_request req = {
-		.serial = serial, .node_key = &key, .asset = true, .network_id = NETWORK};
-	struct sim_spec spec;
-	struct node_view v;
-	struct sim_node *tag;
-
-	sim_spec_init(&spec);
-	spec.serial_index = TAG;
-	spec.node_key = key;
-	spec.device_type = MESHADV_DEVICE_ASSET;
-	spec.gateway_rssi_dbm = NEAR;
-	NEED(air_add_node(r->air, &spec, NULL, &tag));
-	serial_print(TAG, serial);
-	NEED(batch_enter(r->batch));
-	NEED(batch_leave(r->batch, nodes_add(r->nodes, &r->w.now, &WORLD_ADMIN, &req, &v, NULL)));
-	NEED(batch_flush(r->batch));
-	return tag;
-}
-
 static bool tag_joined(struct rig *r)
 {
 	return rig_show(r, TAG).state == JOB_JOINED;
@@ -79,7 +56,7 @@ START_TEST(an_asset_goes_where_the_last_order_says)
 	rig_open(&r, 1);
 	for (uint16_t i = 0; i < 3; i++)
 		rig_network(&r, NETWORK + i, NULL);
-	tag = with_tag(&r);
+	tag = rig_asset(&r, NETWORK, TAG, NEAR);
 	ck_assert(rig_run(&r, 120000, tag_joined));
 	sim_node_power(tag, false);
 	(void)rig_run(&r, 1000, NULL);
